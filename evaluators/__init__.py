@@ -1,0 +1,1 @@
+"""Problems, one a file: how a solution is written, checked and scored."""

@@ -1,0 +1,39 @@
+"""What can go wrong with the machinery. A candidate that fails is a value (`Evaluation.failed`), not an exception.
+
+OproError
+├── ConfigError          an unknown name or a wrong value; the command exits with 2
+├── InvalidSolution      a text that is not a solution; becomes a failed trial
+├── StoreError           the record cannot be read or written
+└── ModelError           a language model cannot be loaded or did not answer
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class OproError(Exception):
+    """Base of every error that the workbench raises on purpose."""
+
+
+class ConfigError(OproError):
+    """A name or value given by the user is wrong; the message says which, and what to do."""
+
+
+class InvalidSolution(OproError):
+    """A text is not a solution of the problem; the message is the reason shown to the user and the model."""
+
+
+class StoreError(OproError):
+    """The store cannot be opened, read or written."""
+
+
+class ModelError(OproError):
+    """A language model cannot be loaded, reached, or refuses a request."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
+    """Return the error for an unknown name, with the nearest known one and the list of all."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return ConfigError(f"unknown {kind} {name!r}: {hint}known: {', '.join(names) or 'none'}")

@@ -1,0 +1,123 @@
+"""The doors: what a proposer, a problem and a language model must offer. No base classes: having the methods is enough."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opro.constraints import Constraint
+from opro.types import Brief, Candidate, Direction, Evaluation, Generation, Reference, Request, Style, Trial
+
+
+class Proposer(Protocol):
+    """Asks for candidates and learns from trials. Its whole memory is what it was told."""
+
+    async def ask(self, step: int, n: int) -> Sequence[Candidate]:
+        """Return at most `n` candidates for `step`; fewer, or none, is no error."""
+        ...
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Learn from trials, whoever proposed them."""
+        ...
+
+
+class Problem(Protocol):
+    """What is optimized."""
+
+    @property
+    def direction(self) -> Direction:
+        """Which values are better."""
+        ...
+
+    def start(self, seed: int) -> Sequence[Candidate]:
+        """Return the solutions that a run begins with."""
+        ...
+
+    def brief(self) -> Brief:
+        """Return what a meta-prompt may say."""
+        ...
+
+    def parse(self, text: str) -> str:
+        """Return the solution in `text` (a reply, or a bare solution) in its one canonical form.
+
+        Raises:
+            InvalidSolution: there is none; the message says why.
+        """
+        ...
+
+    async def evaluate(self, candidates: Sequence[Candidate]) -> Sequence[Evaluation]:
+        """Return one evaluation a candidate, in order; junk is `Evaluation.failed`, never an exception."""
+        ...
+
+
+@runtime_checkable
+class Referenced(Protocol):
+    """A problem that knows values to compare with."""
+
+    def references(self) -> Sequence[Reference]:
+        """Return the references; at most one of them is the optimum."""
+        ...
+
+
+@runtime_checkable
+class Sampled(Protocol):
+    """A problem whose solutions can be drawn at random: what the `random` proposer needs."""
+
+    def draw(self, random: Random) -> str:
+        """Return the text of a random solution."""
+        ...
+
+
+@runtime_checkable
+class Mutable(Sampled, Protocol):
+    """A problem whose solutions can be changed a little: what the `evolution` proposer needs."""
+
+    def mutate(self, text: str, random: Random) -> str:
+        """Return the text of a neighbour of the solution `text`."""
+        ...
+
+
+@runtime_checkable
+class Numeric(Sampled, Protocol):
+    """A problem whose solutions are points: what the `surrogate` proposer needs."""
+
+    def point(self, text: str) -> NDArray[np.float64]:
+        """Return the point, shape (d,), of the solution `text`."""
+        ...
+
+    def text(self, point: NDArray[np.float64]) -> str:
+        """Return the text of the valid solution nearest to `point`, shape (d,)."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """Continues a prompt. Wrappers (recording, cache, retry, budget) have the same protocol."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What identifies the weights that answer, as exactly as the backend can tell."""
+        ...
+
+    @property
+    def enforces(self) -> frozenset[type[Constraint]]:
+        """The kinds of constraint that are kept while decoding; the others are left to the parser."""
+        ...
+
+    @property
+    def style(self) -> Style:
+        """The style in which this model optimizes best: continuation for small and base models, else chat."""
+        ...
+
+    async def generate(self, request: Request) -> Generation:
+        """Return `request.n` samples.
+
+        Raises:
+            ModelError: the model cannot answer; the message names the remedy.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what the model holds; it is not used afterwards."""
+        ...

@@ -1,0 +1,197 @@
+"""The nouns: frozen values that every other part of the workbench speaks in. A value that exists is valid."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from opro.constraints import Constraint
+
+
+class Direction(StrEnum):
+    """Which values of a problem are better."""
+
+    MINIMIZE = "minimize"
+    MAXIMIZE = "maximize"
+
+    def better(self, value: float, other: float) -> bool:
+        """Say whether `value` is strictly better than `other`."""
+        return value < other if self is Direction.MINIMIZE else value > other
+
+    def cost(self, value: float) -> float:
+        """Return a number that is lower for better values; for sorting only."""
+        return value if self is Direction.MINIMIZE else -value
+
+
+class Style(StrEnum):
+    """How a language model is asked for new solutions."""
+
+    CHAT = "chat"
+    CONTINUATION = "continuation"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a candidate's text comes from: sample `sample` of the stored generation `generation`."""
+
+    generation: int
+    sample: int
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The text of a proposed solution, not yet scored."""
+
+    text: str
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A raw value, or the reason why there is none; feedback and metrics are for people and meta-prompts."""
+
+    value: float | None
+    reason: str = ""
+    feedback: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def __post_init__(self) -> None:
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError(f"a value is finite or None, not {self.value}")
+        if (self.value is None) != bool(self.reason):
+            raise ValueError("an evaluation has either a value or a reason why there is none")
+
+    @classmethod
+    def failed(cls, reason: str) -> "Evaluation":
+        """Return the evaluation of a candidate that has no value."""
+        return cls(None, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A candidate with its evaluation; `number` counts from 0 through the run, step 0 holds the starting solutions."""
+
+    number: int
+    step: int
+    candidate: Candidate
+    evaluation: Evaluation
+
+    @property
+    def text(self) -> str:
+        """The solution's text."""
+        return self.candidate.text
+
+    @property
+    def value(self) -> float | None:
+        """The raw value, None for a failed candidate."""
+        return self.evaluation.value
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A value to compare a run with. `optimum` marks a proved optimum; `solution` is its text where it has one."""
+
+    name: str
+    value: float
+    optimum: bool = False
+    solution: str = ""
+
+
+def integer(value: float) -> str:
+    """Show a value cut off to an integer, as OPRO does for losses and lengths."""
+    return str(int(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a meta-prompt may say of a problem.
+
+    Attributes:
+        task: what is asked for, in a sentence or two.
+        noun: what one solution is called ("pair", "tour").
+        score: what the value is called ("value", "length").
+        answer: how a chat model shall write its solution, in words.
+        facts: what else the model may know, such as the points of a tour.
+        lead: the text with which every solution begins ("w="); the constraint covers what comes after it.
+        constraint: what may follow `lead`; None for free text.
+        ideal: a value that no solution can beat, where one is known; goals lie between it and the best value.
+        show: how a value is written in a meta-prompt.
+        max_tokens: what a solution takes at most, with the words of a chat model around it not counted.
+    """
+
+    task: str
+    noun: str = "solution"
+    score: str = "score"
+    answer: str = "Write only the solution."
+    facts: str = ""
+    lead: str = ""
+    constraint: Constraint | None = None
+    ideal: float | None = None
+    show: Callable[[float], str] = integer
+    max_tokens: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat; the role is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """`n` samples of one prompt: a chat, or a text to be continued.
+
+    Generation ends before the first of `stop`, which is not part of the sample. A constraint covers the text before
+    `stop`. `top_k` and `min_p` of 0 and `top_p` of 1 switch that truncation off; temperature 0 is greedy.
+    """
+
+    prompt: str | tuple[Message, ...]
+    n: int = 1
+    max_tokens: int = 256
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    constraint: Constraint | None = None
+
+    def __post_init__(self) -> None:
+        if self.n < 1 or self.max_tokens < 1:
+            raise ValueError(f"n and max_tokens are at least 1, not {self.n} and {self.max_tokens}")
+        if self.temperature < 0 or not 0 < self.top_p <= 1 or not 0 <= self.min_p < 1 or self.top_k < 0:
+            raise ValueError("temperature >= 0, 0 < top_p <= 1, 0 <= min_p < 1 and top_k >= 0 are needed")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request: `prompt` counts the prompt once, `cached` is the part of it that was not computed anew."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Return the sum, field by field."""
+        return Usage(self.prompt + other.prompt, self.completion + other.completion, self.cached + other.cached)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One text that a model wrote; `complete` is False when it was cut off by max_tokens."""
+
+    text: str
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What one request returned: `n` samples, what they cost, and (once stored) the number of the record."""
+
+    samples: tuple[Sample, ...]
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    id: int | None = None

@@ -1,0 +1,1 @@
+"""Meta-prompt templates: text that anyone may edit."""
