@@ -1,4 +1,4 @@
-"""What the text of a solution may look like; enforced while decoding where a backend can, checked by the parser always."""
+"""What a solution may look like: enforced while decoding where a backend can, checked by the parser always."""
 
 import re
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 OproError
 ├── ConfigError          an unknown name or a wrong value; the command exits with 2
-├── InvalidSolution      a text that is not a solution; becomes a failed trial
+├── InvalidSolutionError      a text that is not a solution; becomes a failed trial
 ├── StoreError           the record cannot be read or written
 └── ModelError           a language model cannot be loaded or did not answer
 """
@@ -19,7 +19,7 @@ class ConfigError(OproError):
     """A name or value given by the user is wrong; the message says which, and what to do."""
 
 
-class InvalidSolution(OproError):
+class InvalidSolutionError(OproError):
     """A text is not a solution of the problem; the message is the reason shown to the user and the model."""
 
 

@@ -1,4 +1,4 @@
-"""The doors: what a proposer, a problem and a language model must offer. No base classes: having the methods is enough."""
+"""The doors: what a proposer, a problem and a language model must offer. Having the methods is enough."""
 
 from collections.abc import Sequence
 from random import Random
@@ -43,7 +43,7 @@ class Problem(Protocol):
         """Return the solution in `text` (a reply, or a bare solution) in its one canonical form.
 
         Raises:
-            InvalidSolution: there is none; the message says why.
+            InvalidSolutionError: there is none; the message says why.
         """
         ...
 
