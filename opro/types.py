@@ -1,11 +1,14 @@
 """The nouns: frozen values that every other part of the workbench speaks in. A value that exists is valid."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from opro.constraints import Constraint
+
+_UNSTORABLE = re.compile("[\ud800-\udfff\0]")
 
 
 class Direction(StrEnum):
@@ -181,10 +184,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One text that a model wrote; `complete` is False when it was cut off by max_tokens."""
+    """One text that a model wrote; `complete` is False when it was cut off by max_tokens.
+
+    What no database can hold (lone surrogates, the null character) is replaced by U+FFFD.
+    """
 
     text: str
     complete: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", _UNSTORABLE.sub("\ufffd", self.text))
 
 
 @dataclass(frozen=True, slots=True)

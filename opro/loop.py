@@ -1,0 +1,136 @@
+"""The loop: ask, evaluate, record, tell."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from opro.journal import Journal
+from opro.protocols import Problem, Proposer
+from opro.trajectory import Trajectory
+from opro.types import Candidate, Direction, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a run ends, whichever comes first. The starting solutions are step 0 and count as trials.
+
+    Attributes:
+        steps: proposing steps.
+        per_step: candidates asked for in a step.
+        trials: trials in all, None for no limit.
+        patience: steps in a row without a better best, None for no limit.
+        seconds: of asking and scoring, over all sessions of the run; looked at between steps. None for no limit.
+        silence: steps in a row in which the proposer had nothing to propose.
+        target: a value that ends the run once it is reached, such as the known optimum.
+    """
+
+    steps: int = 50
+    per_step: int = 8
+    trials: int | None = None
+    patience: int | None = None
+    seconds: float | None = None
+    silence: int = 5
+    target: float | None = None
+
+
+class Progress:
+    """Where a run stands: a function of its recorded steps, so that a resumed run stands where it stood."""
+
+    def __init__(self, direction: Direction) -> None:
+        self.trajectory = Trajectory(direction)
+        self.steps = -1
+        self.since_better = 0
+        self.silent = 0
+        self.seconds = 0.0
+
+    def add(self, trials: Sequence[Trial], seconds: float) -> None:
+        """Take in the next recorded step."""
+        before = self.trajectory.best
+        self.trajectory.extend(trials)
+        self.steps += 1
+        self.seconds += seconds
+        self.since_better = 0 if self.trajectory.best is not before else self.since_better + 1
+        self.silent = 0 if trials or self.steps == 0 else self.silent + 1
+
+    def reached(self, target: float | None) -> bool:
+        """Say whether the best value is as good as `target`, but for rounding."""
+        best = self.trajectory.best
+        if best is None or best.value is None or target is None:
+            return False
+        slack = 1e-9 * max(abs(target), 1e-9)
+        cost = self.trajectory.direction.cost
+        return cost(best.value) <= cost(target) + slack
+
+    def end(self, limits: Limits) -> str | None:
+        """Return why the run is over, None while it is not."""
+        ends = (
+            (self.reached(limits.target), "the optimum was reached"),
+            (self.steps >= limits.steps, f"{limits.steps} steps were made"),
+            (
+                limits.trials is not None and self.trajectory.length >= limits.trials,
+                f"{limits.trials} trials were made",
+            ),
+            (
+                limits.patience is not None and self.since_better >= limits.patience,
+                f"{limits.patience} steps brought nothing better",
+            ),
+            (
+                limits.seconds is not None and self.seconds >= limits.seconds,
+                f"{limits.seconds:g} seconds were used",
+            ),
+            (self.silent >= limits.silence, f"the proposer had nothing new in {limits.silence} steps in a row"),
+        )
+        return next((reason for over, reason in ends if over), None)
+
+
+Watcher = Callable[[int, Sequence[Trial]], None]
+"""Called after each step with its number and its recorded trials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One run of `proposer` on `problem`."""
+
+    problem: Problem
+    proposer: Proposer
+    journal: Journal
+    limits: Limits
+    seed: int
+    watch: Watcher = lambda _step, _trials: None
+
+    async def run(self, progress: Progress) -> str:
+        """Go on from `progress` until a limit is met; return which."""
+        while progress.steps < 0 or (end := progress.end(self.limits)) is None:
+            await self._step(progress)
+        return end
+
+    async def _step(self, progress: Progress) -> None:
+        step = self.journal.step = progress.steps + 1
+        began = time.perf_counter()
+        candidates = await self._candidates(step, progress.trajectory.length)
+        asked = time.perf_counter()
+        trials = await self._evaluate(step, progress.trajectory.length, candidates)
+        asking, scoring = asked - began, time.perf_counter() - asked
+        self.journal.record_step(trials, asking=asking, scoring=scoring)  # durable before anyone learns from it
+        self.proposer.tell(trials)
+        progress.add(trials, asking + scoring)
+        self.watch(step, trials)
+
+    async def _candidates(self, step: int, made: int) -> Sequence[Candidate]:
+        if step == 0:
+            return self.problem.start(self.seed)
+        left = self.limits.per_step if self.limits.trials is None else self.limits.trials - made
+        n = min(self.limits.per_step, left)
+        candidates = await self.proposer.ask(step, n)
+        if len(candidates) > n:
+            raise RuntimeError(f"the proposer was asked for {n} candidates and returned {len(candidates)}")
+        return candidates
+
+    async def _evaluate(self, step: int, made: int, candidates: Sequence[Candidate]) -> list[Trial]:
+        evaluations = await self.problem.evaluate(candidates) if candidates else ()
+        if len(evaluations) != len(candidates):
+            raise RuntimeError(
+                f"the problem got {len(candidates)} candidates and returned {len(evaluations)} evaluations"
+            )
+        pairs = zip(candidates, evaluations, strict=True)
+        return [Trial(made + i, step, candidate, evaluation) for i, (candidate, evaluation) in enumerate(pairs)]

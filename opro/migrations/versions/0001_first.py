@@ -1,0 +1,67 @@
+"""Runs, steps, trials and generations."""
+
+from alembic import op
+from sqlalchemy import JSON, Column, Float, ForeignKey, Integer, String, Text
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Create the first tables."""
+    op.create_table(
+        "runs",
+        Column("id", String(64), primary_key=True),
+        Column("study", String(64), nullable=False),
+        Column("parent", String(64), nullable=True),
+        Column("problem", String(200), nullable=False),
+        Column("proposer", String(64), nullable=False),
+        Column("model", Text, nullable=False),
+        Column("seed", Integer, nullable=False),
+        Column("config", JSON, nullable=False),
+        Column("versions", JSON, nullable=False),
+        Column("fingerprint", Text, nullable=False),
+        Column("status", String(16), nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("host", Text, nullable=False),
+        Column("pid", Integer, nullable=False),
+        Column("created", Float, nullable=False),
+        Column("updated", Float, nullable=False),
+    )
+    op.create_table(
+        "steps",
+        Column("run", String(64), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+        Column("step", Integer, primary_key=True),
+        Column("asking", Float, nullable=False),
+        Column("scoring", Float, nullable=False),
+    )
+    op.create_table(
+        "trials",
+        Column("run", String(64), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+        Column("number", Integer, primary_key=True),
+        Column("step", Integer, nullable=False),
+        Column("text", Text, nullable=False),
+        Column("value", Float, nullable=True),
+        Column("reason", Text, nullable=False),
+        Column("feedback", Text, nullable=False),
+        Column("metrics", JSON, nullable=False),
+        Column("generation", Integer, nullable=True),
+        Column("sample", Integer, nullable=True),
+        Column("temperature", Float, nullable=True),
+    )
+    op.create_table(
+        "generations",
+        Column("id", Integer, primary_key=True),
+        Column("run", String(64), ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+        Column("step", Integer, nullable=False),
+        Column("role", String(16), nullable=False),
+        Column("key", String(64), nullable=False),
+        Column("request", JSON, nullable=False),
+        Column("samples", JSON, nullable=False),
+        Column("prompt_tokens", Integer, nullable=False),
+        Column("cached_tokens", Integer, nullable=False),
+        Column("completion_tokens", Integer, nullable=False),
+        Column("seconds", Float, nullable=False),
+        Column("created", Float, nullable=False),
+    )
+    op.create_index("generation_of_request", "generations", ["run", "step", "role", "key"], unique=True)

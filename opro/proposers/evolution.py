@@ -1,0 +1,57 @@
+"""Regularized evolution (Real et al., 2019): a tournament picks the parent, the oldest leave the population."""
+
+from collections import deque
+from collections.abc import Sequence
+from random import Random
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from opro.proposers.random_search import TRIES
+from opro.protocols import Mutable
+from opro.types import Candidate, Direction, Trial
+
+
+class Evolution:
+    """Mutates the best of a few, drawn from the youngest solutions; the problem supplies the mutation."""
+
+    class Config(BaseModel):
+        """Settings of the search."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+        population: int = Field(32, ge=1, description="how many of the youngest solutions can be parents")
+        tournament: int = Field(8, ge=1, description="how many are drawn to find one parent")
+
+    def __init__(self, problem: Mutable, direction: Direction, config: Config, seed: int) -> None:
+        self._problem = problem
+        self._direction = direction
+        self._config = config
+        self._seed = seed
+        self._known: set[str] = set()
+        self._population: deque[tuple[float, str]] = deque(maxlen=config.population)
+
+    async def ask(self, step: int, n: int) -> Sequence[Candidate]:
+        """Return up to `n` new mutants, or random solutions while nothing has a value."""
+        random = Random(f"{self._seed}:{step}")
+        children: dict[str, None] = {}
+        for _ in range(TRIES * n):
+            child = self._child(random)
+            if child not in self._known:
+                children[child] = None
+            if len(children) == n:
+                break
+        return [Candidate(text) for text in children]
+
+    def _child(self, random: Random) -> str:
+        if not self._population:
+            return self._problem.draw(random)
+        size = min(self._config.tournament, len(self._population))
+        _, parent = min(random.sample(self._population, size))
+        return self._problem.mutate(parent, random)
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Take successes into the population, the oldest leave it."""
+        for trial in trials:
+            self._known.add(trial.text)
+            if trial.value is not None:
+                self._population.append((self._direction.cost(trial.value), trial.text))

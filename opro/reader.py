@@ -1,0 +1,133 @@
+"""The reader's side of a store: cannot write, and works while a writer is active."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import Timeout
+
+from opro import schema
+from opro.errors import StoreError, unknown
+from opro.journal import store_errors
+from opro.records import GenerationRecord, RunRecord, RunSpec, Status, StepRecord
+from opro.store import check_revision, lock_of, store_url
+from opro.types import Candidate, Evaluation, Origin, Trial, Usage
+
+
+class Reader:
+    """Reads runs, steps, trials and generations."""
+
+    def __init__(self, store: str) -> None:
+        """Open `store`, a database URL or the path of an SQLite file, which must exist."""
+        url = store_url(store)
+        self.name = url.render_as_string(hide_password=True)
+        if url.get_backend_name() == "sqlite":
+            url = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
+        with store_errors(f"cannot read the store {self.name}"):
+            self._engine = sa.create_engine(url)
+            with self._engine.connect() as connection:
+                revision = check_revision(connection, self.name)
+        if revision != schema.REVISION:
+            state = "has no tables yet" if revision is None else f"is of an older version ({revision})"
+            raise StoreError(f"the store {self.name} {state}: `opro run` with it brings it up to date")
+
+    @contextmanager
+    def _read(self) -> Generator[sa.Connection]:
+        with store_errors(f"cannot read the store {self.name}"), self._engine.connect() as connection:
+            yield connection
+
+    def runs(self, *, baselines: bool = False) -> list[RunRecord]:
+        """Return the runs, oldest first; those made as baselines of others only when asked for."""
+        query = sa.select(schema.runs).order_by(schema.runs.c.created)
+        if not baselines:
+            query = query.where(schema.runs.c.parent.is_(None))
+        with self._read() as connection:
+            return [_run(row) for row in connection.execute(query)]
+
+    def run(self, name: str) -> RunRecord:
+        """Return the run with this id, or the only one whose id begins so or ends so.
+
+        Raises:
+            StoreError: there is none, or more than one.
+        """
+        runs = self.runs(baselines=True)
+        fitting = [run for run in runs if run.id == name] or [
+            run for run in runs if run.id.startswith(name) or run.id.endswith(name)
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise StoreError(f"{name!r} fits more than one run: {', '.join(run.id for run in fitting)}")
+        raise StoreError(f"in {self.name}: {unknown('run', name, [run.id for run in runs][-20:])}")
+
+    def baselines_of(self, run: str) -> list[RunRecord]:
+        """Return the runs that were made as baselines of `run`."""
+        with self._read() as connection:
+            query = sa.select(schema.runs).where(schema.runs.c.parent == run).order_by(schema.runs.c.created)
+            return [_run(row) for row in connection.execute(query)]
+
+    def steps(self, run: str) -> list[StepRecord]:
+        """Return the recorded steps in order; 0 is the start."""
+        with self._read() as connection:
+            query = sa.select(schema.steps).where(schema.steps.c.run == run).order_by(schema.steps.c.step)
+            return [StepRecord(row.step, row.asking, row.scoring) for row in connection.execute(query)]
+
+    def trials(self, run: str, *, after: int = -1) -> list[Trial]:
+        """Return the trajectory in order, or only the trials with a number above `after`."""
+        table = schema.trials
+        query = sa.select(table).where(table.c.run == run, table.c.number > after).order_by(table.c.number)
+        with self._read() as connection:
+            return [_trial(row) for row in connection.execute(query)]
+
+    def generations(self, run: str, *, step: int | None = None) -> list[GenerationRecord]:
+        """Return the generations of a run in order, or those of one step."""
+        table = schema.generations
+        query = sa.select(table).where(table.c.run == run).order_by(table.c.id)
+        if step is not None:
+            query = query.where(table.c.step == step)
+        with self._read() as connection:
+            return [_generation(row) for row in connection.execute(query)]
+
+    def usage(self, run: str) -> Usage:
+        """Return the tokens of all generations of a run."""
+        table = schema.generations
+        sums = (sa.func.sum(table.c[f"{kind}_tokens"]) for kind in ("prompt", "completion", "cached"))
+        with self._read() as connection:
+            return Usage(
+                *(int(total or 0) for total in connection.execute(sa.select(*sums).where(table.c.run == run)).one())
+            )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+
+def is_alive(run: str) -> bool:
+    """Say whether a process on this machine is working on the run."""
+    lock = lock_of(run)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _run(row: sa.Row[Any]) -> RunRecord:
+    spec = RunSpec(row.problem, row.proposer, row.model, row.seed, row.config, row.fingerprint, row.study, row.parent)
+    return RunRecord(
+        row.id, spec, row.versions, Status(row.status), row.reason, row.host, row.pid, row.created, row.updated
+    )
+
+
+def _trial(row: sa.Row[Any]) -> Trial:
+    origin = None if row.generation is None else Origin(row.generation, row.sample, row.temperature)
+    evaluation = Evaluation(row.value, row.reason, row.feedback, row.metrics)
+    return Trial(row.number, row.step, Candidate(row.text, origin), evaluation)
+
+
+def _generation(row: sa.Row[Any]) -> GenerationRecord:
+    usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens)
+    samples = tuple(text for text, _ in row.samples)
+    return GenerationRecord(row.id, row.step, row.role, row.request, samples, usage, row.seconds)

@@ -1,0 +1,49 @@
+"""The trials of a run in the order of their worth: what proposers and reports look things up in."""
+
+from bisect import insort
+from collections.abc import Iterable, Sequence
+
+from opro.types import Direction, Trial
+
+
+class Trajectory:
+    """Trials as they come; ranking and look-ups stay quick at 100,000 of them."""
+
+    def __init__(self, direction: Direction, trials: Iterable[Trial] = ()) -> None:
+        self.direction = direction
+        self.length = 0
+        self.invalid = 0
+        self.known: set[str] = set()
+        self._ranked: list[tuple[float, int, Trial]] = []
+        self.extend(trials)
+
+    def extend(self, trials: Iterable[Trial]) -> None:
+        """Add trials; of those with the same text, only the first is ranked."""
+        for trial in trials:
+            self.length += 1
+            if trial.value is None:
+                self.invalid += 1
+            elif trial.text not in self.known:
+                insort(self._ranked, (self.direction.cost(trial.value), trial.number, trial))
+            self.known.add(trial.text)
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial, the earliest of equals; None while there is no success."""
+        return self._ranked[0][2] if self._ranked else None
+
+    @property
+    def unique(self) -> int:
+        """How many different solutions have a value."""
+        return len(self._ranked)
+
+    def top(self, count: int) -> Sequence[Trial]:
+        """Return the best `count` trials, best first."""
+        return [trial for _, _, trial in self._ranked[:count]]
+
+    def spread(self, count: int) -> Sequence[Trial]:
+        """Return up to `count` trials at even ranks from the best to the worst, best first."""
+        if count >= self.unique:
+            return self.top(count)
+        last = self.unique - 1
+        return [self._ranked[round(place * last / max(count - 1, 1))][2] for place in range(count)]
