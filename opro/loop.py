@@ -1,5 +1,6 @@
 """The loop: ask, evaluate, record, tell."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,14 +71,8 @@ class Progress:
                 limits.trials is not None and self.trajectory.length >= limits.trials,
                 f"{limits.trials} trials were made",
             ),
-            (
-                limits.patience is not None and self.since_better >= limits.patience,
-                f"{limits.patience} steps brought nothing better",
-            ),
-            (
-                limits.seconds is not None and self.seconds >= limits.seconds,
-                f"{limits.seconds:g} seconds were used",
-            ),
+            (self.since_better >= (limits.patience or math.inf), f"{limits.patience} steps brought nothing better"),
+            (self.seconds >= (limits.seconds or math.inf), f"{limits.seconds} seconds were used"),
             (self.silent >= limits.silence, f"the proposer had nothing new in {limits.silence} steps in a row"),
         )
         return next((reason for over, reason in ends if over), None)

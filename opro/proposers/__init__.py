@@ -1,1 +1,10 @@
 """Proposers: where new candidates come from, one a file."""
+
+from collections.abc import Mapping
+
+PROPOSERS: Mapping[str, str] = {
+    "opro": "opro.proposers.opro:Opro",
+    "random": "opro.proposers.random_search:RandomSearch",
+    "evolution": "opro.proposers.evolution:Evolution",
+    "surrogate": "opro.proposers.surrogate:Surrogate",
+}

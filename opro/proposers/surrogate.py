@@ -83,4 +83,4 @@ def _fit(points: Floats, costs: Floats) -> tuple[Floats, Floats]:
     solution = np.linalg.lstsq(np.hstack([np.ones((count, 1)), points, products]), costs, rcond=None)[0]
     hessian = np.zeros((dimensions, dimensions))
     hessian[rows, columns] = solution[1 + dimensions :]
-    return hessian + hessian.T, solution[1 : 1 + dimensions]
+    return hessian + hessian.T, solution[1 : 1 + dimensions].astype(np.float64)

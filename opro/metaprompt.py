@@ -1,0 +1,87 @@
+"""From a trajectory to the text that the optimizer model reads. Templates are files that anyone may edit."""
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from opro.errors import ConfigError
+from opro.types import Brief, Direction, Style
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A past solution as a meta-prompt shows it."""
+
+    solution: str
+    score: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetaPrompt:
+    """A template: `item` writes one past solution, `prompt` the whole."""
+
+    item: Template
+    prompt: Template
+    name: str = "template"
+
+    def render(self, brief: Brief, direction: Direction, shown: Iterable[Shown], goal: str = "") -> str:
+        """Return the meta-prompt with past solutions in the given order, usually worst to best.
+
+        Raises:
+            ConfigError: the template has a placeholder that is not known, or a lone dollar sign.
+        """
+        falling = direction is Direction.MINIMIZE
+        words = {
+            "task": brief.task,
+            "facts": brief.facts,
+            "noun": brief.noun,
+            "score_name": brief.score,
+            "answer": brief.answer,
+            "lead": brief.lead,
+            "goal": goal,
+            "order": "descending" if falling else "ascending",
+            "better": "lower" if falling else "higher",
+        }
+        try:
+            items = "".join(self.item.substitute(words, solution=past.solution, score=past.score) for past in shown)
+            return self.prompt.substitute(words, items=items)
+        except (KeyError, ValueError) as error:
+            known = ", ".join(f"${word}" for word in [*words, "items", "solution", "score"])
+            raise ConfigError(f"{self.name}: placeholder {error}; known are {known}; write $$ for a dollar") from error
+
+
+def read_template(text: str, name: str) -> MetaPrompt:
+    """Return the template in a TOML text with the two keys `item` and `prompt`."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name} is not TOML: {error}") from error
+    if set(table) != {"item", "prompt"} or not all(isinstance(value, str) for value in table.values()):
+        raise ConfigError(f"{name} needs exactly two texts, `item` and `prompt`; it has {', '.join(table) or 'none'}")
+    return MetaPrompt(Template(table["item"]), Template(table["prompt"]), name)
+
+
+def load_template(problem: str, style: Style, path: str = "") -> MetaPrompt:
+    """Return the template in the file `path`, or the one shipped for this problem and style, or the default one."""
+    if path:
+        try:
+            return read_template(Path(path).read_text(encoding="utf-8"), path)
+        except OSError as error:
+            raise ConfigError(f"cannot read the template {path}: {error.strerror}") from error
+    shipped = files("prompts")
+    name = f"{problem}.{style}.toml"
+    if not shipped.joinpath(name).is_file():
+        name = f"default.{style}.toml"
+    return read_template(shipped.joinpath(name).read_text(encoding="utf-8"), name)
+
+
+def flipped(shown: Sequence[Shown]) -> list[Shown]:
+    """Return the control: the same solutions and the same scores, the best solution with the worst score and so on.
+
+    The list stays in the order of its scores, so the best solution now stands first.
+    """
+    solutions = reversed([past.solution for past in shown])
+    return [Shown(solution, past.score) for solution, past in zip(solutions, shown, strict=True)]

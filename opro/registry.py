@@ -1,0 +1,74 @@
+"""From a name to the thing: tables of names, entry points of installed packages, and `module:Name` or `file.py:Name`."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from opro.errors import ConfigError, unknown
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def find(kind: str, name: str, table: Mapping[str, str]) -> Any:
+    """Return what `name` stands for among the table's and the installed packages' entries, imported only now.
+
+    Raises:
+        ConfigError: nothing has this name, or it cannot be imported.
+    """
+    plugins = {plugin.name: plugin.value for plugin in entry_points(group=f"opro.{kind}s")}
+    known = {**plugins, **table}
+    if name not in known and ":" not in name:
+        raise unknown(kind, name, known)
+    module, _, attribute = known.get(name, name).rpartition(":")
+    try:
+        return getattr(_import(module), attribute)
+    except (ImportError, OSError, SyntaxError) as error:
+        raise ConfigError(f"cannot import the {kind} {name!r}: {error}") from error
+    except AttributeError:
+        raise ConfigError(f"cannot find the {kind} {name!r}: {module} has no {attribute!r}") from None
+
+
+def _import(module: str) -> Any:
+    if not module.endswith(".py"):
+        return importlib.import_module(module)
+    path = Path(module).resolve()
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    loaded = sys.modules[path.stem] = module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def known_names(kind: str, table: Mapping[str, str]) -> list[str]:
+    """Return all names that `find` takes, sorted."""
+    return sorted({*table, *(plugin.name for plugin in entry_points(group=f"opro.{kind}s"))})
+
+
+def configure(model: type[M], values: Mapping[str, Any], what: str) -> M:
+    """Return `model` filled with `values`.
+
+    Raises:
+        ConfigError: a key is unknown (the nearest known one is named) or a value is wrong.
+    """
+    for key in values:
+        if key not in model.model_fields:
+            raise unknown(f"{what} setting", key, model.model_fields)
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise ConfigError(f"{what}: {describe(error)}") from error
+
+
+def describe(error: ValidationError) -> str:
+    """Return what is wrong, a clause for each value."""
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'the whole'} = {problem['input']!r}: {problem['msg']}"
+        for problem in error.errors()
+    )
