@@ -28,10 +28,10 @@ class RunConfig(BaseModel):
     patience: int | None = Field(None, ge=1, description="end after this many steps in a row without a better best")
     seconds: float | None = Field(None, gt=0, description="end after this many seconds of asking and scoring")
     silence: int = Field(5, ge=1, description="end after this many steps in a row with nothing new to try")
-    stop_at_optimum: bool = Field(True, description="end when the known optimum is reached")
+    stop_at_optimum: bool = Field(default=True, description="end when the known optimum is reached")
     baselines: Literal["auto", "always", "never"] = Field(
         "auto",
-        description="give random search and the like as many evaluations afterwards; auto: where scoring is free",
+        description="give random search and the like as many evaluations; auto: where scoring is free",
     )
 
 

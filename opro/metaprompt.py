@@ -1,11 +1,12 @@
 """From a trajectory to the text that the optimizer model reads. Templates are files that anyone may edit."""
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from opro.errors import ConfigError
 from opro.types import Brief, Direction, Style
@@ -21,11 +22,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class MetaPrompt:
-    """A template: `item` writes one past solution, `prompt` the whole."""
+    """A template: `item` writes one past solution, `prompt` the whole; `settings` are what it works best with.
+
+    `source` is the TOML text that it was read from.
+    """
 
     item: Template
     prompt: Template
-    name: str = "template"
+    settings: Mapping[str, Any]
+    source: str
+    name: str
 
     def render(self, brief: Brief, direction: Direction, shown: Iterable[Shown], goal: str = "") -> str:
         """Return the meta-prompt with past solutions in the given order, usually worst to best.
@@ -54,18 +60,21 @@ class MetaPrompt:
 
 
 def read_template(text: str, name: str) -> MetaPrompt:
-    """Return the template in a TOML text with the two keys `item` and `prompt`."""
+    """Return the template in a TOML text with the keys `item`, `prompt` and perhaps a table `settings`."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}") from error
+    settings = table.pop("settings", {})
     if set(table) != {"item", "prompt"} or not all(isinstance(value, str) for value in table.values()):
-        raise ConfigError(f"{name} needs exactly two texts, `item` and `prompt`; it has {', '.join(table) or 'none'}")
-    return MetaPrompt(Template(table["item"]), Template(table["prompt"]), name)
+        raise ConfigError(f"{name} needs two texts, `item` and `prompt`; it has {', '.join(table) or 'none'}")
+    return MetaPrompt(Template(table["item"]), Template(table["prompt"]), settings, text, name)
 
 
 def load_template(problem: str, style: Style, path: str = "") -> MetaPrompt:
-    """Return the template in the file `path`, or the one shipped for this problem and style, or the default one."""
+    """Return the template in the file `path` (or its text), or the one shipped for this problem and style."""
+    if "\n" in path:
+        return read_template(path, "the template")
     if path:
         try:
             return read_template(Path(path).read_text(encoding="utf-8"), path)

@@ -1,4 +1,4 @@
-"""From a name to the thing: tables of names, entry points of installed packages, and `module:Name` or `file.py:Name`."""
+"""From a name to the thing: tables, entry points of installed packages, and `module:Name` or `file.py:Name`."""
 
 import importlib
 import sys

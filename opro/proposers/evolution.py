@@ -6,13 +6,16 @@ from random import Random
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from opro.errors import ConfigError
 from opro.proposers.random_search import TRIES
-from opro.protocols import Mutable
-from opro.types import Candidate, Direction, Trial
+from opro.protocols import LanguageModel, Mutable, Problem
+from opro.types import Candidate, Trial
 
 
 class Evolution:
     """Mutates the best of a few, drawn from the youngest solutions; the problem supplies the mutation."""
+
+    needs_model = False
 
     class Config(BaseModel):
         """Settings of the search."""
@@ -22,9 +25,13 @@ class Evolution:
         population: int = Field(32, ge=1, description="how many of the youngest solutions can be parents")
         tournament: int = Field(8, ge=1, description="how many are drawn to find one parent")
 
-    def __init__(self, problem: Mutable, direction: Direction, config: Config, seed: int) -> None:
-        self._problem = problem
-        self._direction = direction
+    def __init__(self, problem: Problem, config: Config, seed: int, model: LanguageModel | None = None) -> None:
+        """Take a problem whose solutions can be drawn and mutated; no model is used."""
+        del model
+        if not isinstance(problem, Mutable):
+            raise ConfigError("the proposer `evolution` needs a problem with the methods `draw` and `mutate`")
+        self._direction = problem.direction
+        self._problem: Mutable = problem
         self._config = config
         self._seed = seed
         self._known: set[str] = set()

@@ -7,16 +7,17 @@ computed, evaluations are what counts: more samples are drawn than asked for, an
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import chain, zip_longest
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from opro.errors import InvalidSolutionError, ModelError
-from opro.metaprompt import MetaPrompt, Shown, flipped
+from opro.errors import ConfigError, InvalidSolutionError, ModelError
+from opro.metaprompt import Shown, flipped, load_template, read_template
 from opro.protocols import LanguageModel, Problem
+from opro.registry import configure
 from opro.trajectory import Trajectory
 from opro.types import Candidate, Generation, Message, Origin, Request, Style, Trial
 
@@ -30,6 +31,8 @@ TEMPERATURE_LIMIT = 2.5
 class Opro:
     """Asks a language model."""
 
+    needs_model = True
+
     class Config(BaseModel):
         """How the model is asked. The `[settings]` of a template replace these defaults, the user's replace both."""
 
@@ -38,7 +41,7 @@ class Opro:
         style: Literal["auto", "chat", "continuation"] = Field(
             "auto", description="how the model is asked; auto: continuation for small and base models, else chat"
         )
-        template: str = Field("", description="a meta-prompt template of your own, a TOML file")
+        template: str = Field("", description="a meta-prompt template of your own: a TOML file, or its text")
         shown: int = Field(20, ge=1, description="how many of the best solutions are shown")
         spread: int = Field(0, ge=0, description="how many solutions at even ranks over the whole trajectory are added")
         goals: tuple[float, ...] = Field(
@@ -56,13 +59,28 @@ class Opro:
             "none", description="flipped-scores shows the scores in reverse: a model that follows them gets worse"
         )
 
-    def __init__(self, problem: Problem, model: LanguageModel, template: MetaPrompt, config: Config, seed: int) -> None:
+    @classmethod
+    def resolve(cls, settings: Mapping[str, Any], problem: str, model: LanguageModel | None) -> Config:
+        """Return the settings in full: the user's, then those of the template for `problem`, then the defaults.
+
+        The style and the text of the template become part of them, so that a resumed run asks as it did.
+        """
+        given = configure(cls.Config, settings, "opro")
+        style = given.style if given.style != "auto" or model is None else model.style
+        template = load_template(problem, Style(style), given.template)
+        merged = {**template.settings, **settings, "style": style, "template": template.source}
+        return configure(cls.Config, merged, "opro")
+
+    def __init__(self, problem: Problem, config: Config, seed: int, model: LanguageModel | None) -> None:
+        """Take a config that `resolve` made, and the model to ask."""
+        if model is None:
+            raise ConfigError("the proposer `opro` needs a model")
         self._problem = problem
         self._brief = problem.brief()
         self._model = model
-        self._template = template
+        self._template = read_template(config.template, "the template")
         self._config = config
-        self._style = model.style if config.style == "auto" else Style(config.style)
+        self._style = Style(config.style)
         self._seed = seed
         self._trajectory = Trajectory(problem.direction)
 

@@ -5,7 +5,8 @@ from random import Random
 
 from pydantic import BaseModel, ConfigDict
 
-from opro.protocols import Sampled
+from opro.errors import ConfigError
+from opro.protocols import LanguageModel, Problem, Sampled
 from opro.types import Candidate, Trial
 
 TRIES = 50
@@ -15,12 +16,18 @@ TRIES = 50
 class RandomSearch:
     """Draws what the problem draws."""
 
+    needs_model = False
+
     class Config(BaseModel):
         """No settings."""
 
         model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def __init__(self, problem: Sampled, seed: int) -> None:
+    def __init__(self, problem: Problem, config: Config, seed: int, model: LanguageModel | None = None) -> None:
+        """Take a problem whose solutions can be drawn; there is nothing to configure, and no model is used."""
+        del config, model
+        if not isinstance(problem, Sampled):
+            raise ConfigError("the proposer `random` needs a problem with a method `draw`")
         self._problem = problem
         self._seed = seed
         self._known: set[str] = set()

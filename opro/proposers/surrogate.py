@@ -7,15 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from opro.errors import ConfigError
 from opro.proposers.random_search import TRIES
-from opro.protocols import Numeric
-from opro.types import Candidate, Direction, Trial
+from opro.protocols import LanguageModel, Numeric, Problem
+from opro.types import Candidate, Trial
 
 Floats = NDArray[np.float64]
 
 
 class Surrogate:
     """Fits all coefficients of a quadratic by least squares; random solutions until there are enough points."""
+
+    needs_model = False
 
     class Config(BaseModel):
         """Settings of the search."""
@@ -24,9 +27,13 @@ class Surrogate:
 
         spread: float = Field(1.0, gt=0, description="standard deviation of the candidates around the fitted optimum")
 
-    def __init__(self, problem: Numeric, direction: Direction, config: Config, seed: int) -> None:
-        self._problem = problem
-        self._direction = direction
+    def __init__(self, problem: Problem, config: Config, seed: int, model: LanguageModel | None = None) -> None:
+        """Take a problem whose solutions are points; no model is used."""
+        del model
+        if not isinstance(problem, Numeric):
+            raise ConfigError("the proposer `surrogate` needs a numeric problem: one with `draw`, `point` and `text`")
+        self._direction = problem.direction
+        self._problem: Numeric = problem
         self._config = config
         self._seed = seed
         self._costs: dict[str, float] = {}

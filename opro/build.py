@@ -1,0 +1,41 @@
+"""From a config to the parts of a run: the only place that knows the tables of problems, proposers and models."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from evaluators import PROBLEMS
+from opro.config import RunConfig
+from opro.errors import ConfigError
+from opro.proposers import PROPOSERS
+from opro.protocols import LanguageModel, Problem, Proposer
+from opro.registry import configure, find
+from scorer_models import open_model
+
+
+def build_problem(config: RunConfig) -> Problem:
+    """Return the problem that a config names, made with its `set` and the run's seed."""
+    made = find("problem", config.problem, PROBLEMS)
+    if hasattr(made, "Config"):
+        return made(configure(made.Config, config.set, config.problem), config.seed)
+    if config.set:
+        raise ConfigError(f"{config.problem} has no settings; it was given {', '.join(config.set)}")
+    return made()
+
+
+def build_model(config: RunConfig) -> LanguageModel | None:
+    """Return the optimizer model, or None when the proposer needs none."""
+    return open_model(config.model) if find("proposer", config.proposer, PROPOSERS).needs_model else None
+
+
+def resolve_options(config: RunConfig, model: LanguageModel | None) -> Mapping[str, Any]:
+    """Return the proposer's settings in full, as plain values."""
+    made = find("proposer", config.proposer, PROPOSERS)
+    if hasattr(made, "resolve"):
+        return made.resolve(config.options, config.problem, model).model_dump(mode="json")
+    return configure(made.Config, config.options, config.proposer).model_dump(mode="json")
+
+
+def build_proposer(config: RunConfig, problem: Problem, model: LanguageModel | None) -> Proposer:
+    """Return the proposer; `config.options` are in full (see `resolve_options`)."""
+    made = find("proposer", config.proposer, PROPOSERS)
+    return made(problem, configure(made.Config, config.options, config.proposer), config.seed, model)
