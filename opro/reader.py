@@ -12,7 +12,7 @@ from opro.errors import StoreError, unknown
 from opro.journal import store_errors
 from opro.records import GenerationRecord, RunRecord, RunSpec, Status, StepRecord
 from opro.store import check_revision, lock_of, store_url
-from opro.types import Candidate, Evaluation, Origin, Trial, Usage
+from opro.types import Candidate, Direction, Evaluation, Origin, Reference, Trial, Usage
 
 
 class Reader:
@@ -98,6 +98,13 @@ class Reader:
                 *(int(total or 0) for total in connection.execute(sa.select(*sums).where(table.c.run == run)).one())
             )
 
+    def samples(self, run: str) -> int:
+        """Return how many texts the model wrote in a run."""
+        table = schema.generations
+        with self._read() as connection:
+            counts = connection.execute(sa.select(sa.func.json_array_length(table.c.samples)).where(table.c.run == run))
+            return sum(counts.scalars())
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
@@ -115,7 +122,18 @@ def is_alive(run: str) -> bool:
 
 
 def _run(row: sa.Row[Any]) -> RunRecord:
-    spec = RunSpec(row.problem, row.proposer, row.model, row.seed, row.config, row.fingerprint, row.study, row.parent)
+    spec = RunSpec(
+        problem=row.problem,
+        direction=Direction(row.direction),
+        proposer=row.proposer,
+        model=row.model,
+        seed=row.seed,
+        config=row.config,
+        references=tuple(Reference(**values) for values in row.reference_values),
+        fingerprint=row.fingerprint,
+        study=row.study,
+        parent=row.parent,
+    )
     return RunRecord(
         row.id, spec, row.versions, Status(row.status), row.reason, row.host, row.pid, row.created, row.updated
     )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from opro.types import Message, Request, Usage
+from opro.types import Direction, Message, Reference, Request, Usage
 
 Json = dict[str, Any]
 
@@ -26,10 +26,12 @@ class RunSpec:
     """What a new run is: enough to build it again."""
 
     problem: str
+    direction: Direction
     proposer: str
     model: str
     seed: int
     config: Mapping[str, Any]
+    references: tuple[Reference, ...] = ()
     fingerprint: str = ""
     study: str = ""
     parent: str | None = None
@@ -70,6 +72,11 @@ class GenerationRecord:
     samples: tuple[str, ...]
     usage: Usage
     seconds: float
+
+    @property
+    def temperature(self) -> float:
+        """The sampling temperature."""
+        return self.request["temperature"]
 
     @property
     def prompt(self) -> str:

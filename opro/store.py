@@ -10,8 +10,11 @@ import secrets
 import socket
 import sqlite3
 import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
@@ -102,6 +105,8 @@ class Store:
             "proposer": spec.proposer,
             "model": spec.model,
             "seed": spec.seed,
+            "direction": spec.direction,
+            "reference_values": [asdict(reference) for reference in spec.references],
             "config": dict(spec.config),
             "fingerprint": spec.fingerprint,
             "versions": _versions(),
@@ -117,14 +122,20 @@ class Store:
             connection.execute(sa.insert(schema.runs), row)
         return Journal(self.engine, self.name, run, lock)
 
-    def continue_run(self, run: str) -> Journal:
-        """Return the journal of a stored run, to go on with it.
+    def continue_run(self, run: str, config: Mapping[str, Any]) -> Journal:
+        """Return the journal of a stored run, to go on with it under `config`.
 
         Raises:
             StoreError: a living process works on it.
         """
         lock = _hold(run)
-        values = {"status": Status.RUNNING, "reason": "", "host": socket.gethostname(), "pid": os.getpid()}
+        values: dict[str, Any] = {
+            "config": dict(config),
+            "status": Status.RUNNING,
+            "reason": "",
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+        }
         with store_errors(f"cannot resume {run} in {self.name}"), self.engine.begin() as connection:
             connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run).values(**values))
         return Journal(self.engine, self.name, run, lock)

@@ -47,7 +47,7 @@ class Opro:
         goals: tuple[float, ...] = Field(
             (0.5,),
             min_length=1,
-            description="scores asked for, one prompt each: the share left of the way from the ideal to the best score",
+            description="scores asked for, one prompt each: what is left of the way from the best score to the ideal",
         )
         draw: int = Field(0, ge=0, description="samples drawn in a round, of which new ones are kept; 0: the step's")
         rounds: int = Field(4, ge=1, description="rounds of drawing at most, while there are too few new solutions")
@@ -135,11 +135,11 @@ class Opro:
 
     def _goals(self) -> list[str]:
         """Return the scores to ask for, written as scores are shown."""
-        best = self._trajectory.best
-        if best is None or best.value is None:
-            return [self._brief.show(self._brief.ideal or 0.0)]
-        ideal = 0.0 if self._brief.ideal is None else self._brief.ideal
-        return list(dict.fromkeys(self._brief.show(ideal + goal * (best.value - ideal)) for goal in self._config.goals))
+        ideal, best = self._brief.ideal, self._trajectory.best
+        value = ideal or 0.0 if best is None or best.value is None else best.value
+        if ideal is None:
+            ideal = value - self._problem.direction.cost(abs(value))
+        return list(dict.fromkeys(self._brief.show(ideal + goal * (value - ideal)) for goal in self._config.goals))
 
     def _requests(
         self, prompts: Sequence[str | tuple[Message, ...]], n: int, temperature: float, seed: str

@@ -18,6 +18,8 @@ def upgrade() -> None:
         Column("proposer", String(64), nullable=False),
         Column("model", Text, nullable=False),
         Column("seed", Integer, nullable=False),
+        Column("direction", String(16), nullable=False),
+        Column("reference_values", JSON, nullable=False),
         Column("config", JSON, nullable=False),
         Column("versions", JSON, nullable=False),
         Column("fingerprint", Text, nullable=False),

@@ -1,0 +1,124 @@
+"""From the stored trials of a run to what is said of it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from opro.loop import Progress
+from opro.reader import Reader
+from opro.records import RunRecord, Status
+from opro.trajectory import Trajectory
+from opro.types import Direction, Reference, Trial, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What one run did and reached.
+
+    Attributes:
+        steps: proposing steps, the start not counted.
+        trials: candidates in all, the starting solutions counted.
+        unique: different solutions that were evaluated.
+        invalid: candidates that failed.
+        samples: texts that the model wrote, repeats and rejected ones counted.
+        best: the best solution's text, empty while there is none.
+        gap: (best - optimum) / |optimum|, 0 for the optimum; None where no optimum is known, or it is zero.
+        found: whether the optimum was reached; None where none is known.
+        seconds: of asking and scoring.
+        tokens: prompt and completion tokens; `prompt_tokens` counts a prompt once for all its samples.
+    """
+
+    run: str
+    problem: str
+    proposer: str
+    model: str
+    seed: int
+    status: Status
+    reason: str
+    steps: int
+    trials: int
+    unique: int
+    invalid: int
+    samples: int
+    start_value: float | None
+    best: str
+    best_value: float | None
+    optimum: float | None
+    gap: float | None
+    found: bool | None
+    seconds: float
+    tokens: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the fields, for JSON."""
+        return asdict(self)
+
+
+def optimum_of(references: Sequence[Reference]) -> Reference | None:
+    """Return the proved optimum among references."""
+    return next((reference for reference in references if reference.optimum), None)
+
+
+def gap(value: float, optimum: float, direction: Direction) -> float | None:
+    """Return by what share of |optimum| a value is worse than the optimum; None for an optimum of zero."""
+    return (direction.cost(value) - direction.cost(optimum)) / abs(optimum) if optimum else None
+
+
+def by_step(trials: Sequence[Trial], steps: int) -> list[list[Trial]]:
+    """Return the trials of each of the steps 0 to `steps`-1."""
+    groups: list[list[Trial]] = [[] for _ in range(steps)]
+    for trial in trials:
+        groups[trial.step].append(trial)
+    return groups
+
+
+def replay(reader: Reader, run: RunRecord) -> Progress:
+    """Return where a stored run stands."""
+    progress = Progress(run.spec.direction)
+    steps = reader.steps(run.id)
+    for step, trials in zip(steps, by_step(reader.trials(run.id), len(steps)), strict=True):
+        progress.add(trials, step.asking + step.scoring)
+    return progress
+
+
+def summarize(reader: Reader, run: RunRecord) -> Summary:
+    """Return the summary of a stored run."""
+    progress = replay(reader, run)
+    trajectory, usage = progress.trajectory, reader.usage(run.id)
+    best = trajectory.best
+    value = best.value if best else None
+    optimum = optimum_of(run.spec.references)
+    start = Trajectory(run.spec.direction, (trial for trial in reader.trials(run.id) if trial.step == 0)).best
+    return Summary(
+        run=run.id,
+        problem=run.spec.problem,
+        proposer=run.spec.proposer,
+        model=run.spec.model,
+        seed=run.spec.seed,
+        status=run.status,
+        reason=run.reason,
+        steps=max(progress.steps, 0),
+        trials=trajectory.length,
+        unique=trajectory.unique,
+        invalid=trajectory.invalid,
+        samples=reader.samples(run.id),
+        start_value=start.value if start else None,
+        best=best.text if best else "",
+        best_value=value,
+        optimum=optimum.value if optimum else None,
+        gap=gap(value, optimum.value, run.spec.direction) if optimum and value is not None else None,
+        found=progress.reached(optimum.value) if optimum else None,
+        seconds=progress.seconds,
+        **_tokens(usage),
+    )
+
+
+def _tokens(usage: Usage) -> dict[str, int]:
+    return {
+        "tokens": usage.prompt + usage.completion,
+        "prompt_tokens": usage.prompt,
+        "cached_tokens": usage.cached,
+        "completion_tokens": usage.completion,
+    }

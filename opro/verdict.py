@@ -1,0 +1,232 @@
+"""What may honestly be said of runs: pure functions of values."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from opro.types import Direction, Reference
+
+ENOUGH = 6
+"""Pairs below which no test is made: with five, even five wins of five have p = 0.06 in a two-sided sign-flip test."""
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run (a seed of one contestant) reached with how many evaluations."""
+
+    seed: int
+    start: float | None
+    best: float | None
+    evaluations: int
+    steps: int
+    found: bool | None
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One contestant against another, paired by seed.
+
+    Attributes:
+        difference: mean over seeds of how much better the first one's value is (positive: better).
+        low: lower end of the bootstrap interval of that mean; None with fewer than ENOUGH pairs.
+        high: its upper end.
+        p: two-sided p-value of the exact paired sign-flip test; None with fewer than ENOUGH pairs.
+    """
+
+    other: str
+    pairs: int
+    wins: int
+    ties: int
+    mean: float
+    other_mean: float
+    difference: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+
+    @property
+    def losses(self) -> int:
+        """Pairs in which the other is better."""
+        return self.pairs - self.wins - self.ties
+
+    def sentence(self, name: str) -> str:
+        """Say it in plain words, claiming no more than the test allows."""
+        score = f"better in {self.wins} of {self.pairs}, equal in {self.ties}, worse in {self.losses}"
+        means = f"mean {number(self.mean)} against {number(self.other_mean)}"
+        return f"{name} against {self.other}: {score}; {means}; {self._claim()}"
+
+    def _claim(self) -> str:
+        if self.p is None or self.low is None or self.high is None:
+            return f"{self.pairs} {'seed is' if self.pairs == 1 else 'seeds are'} too few for a test"
+        interval = (
+            f"better by {number(self.difference)} on average, 95 % interval {number(self.low)} to {number(self.high)}"
+        )
+        if self.p >= 1 - CONFIDENCE:
+            return f"no difference is shown (p = {self.p:.2g}; {interval})"
+        return f"a {'gain' if self.difference > 0 else 'loss'} is shown (p = {self.p:.2g}; {interval})"
+
+
+def number(value: float) -> str:
+    """Write a value with four significant digits."""
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def compare(name: str, ours: Sequence[Outcome], theirs: Sequence[Outcome], direction: Direction) -> Comparison | None:
+    """Compare the best values of two contestants over the seeds that both have; None where they share none."""
+    others = {outcome.seed: outcome.best for outcome in theirs}
+    pairs = [
+        (outcome.best, other)
+        for outcome in ours
+        if outcome.best is not None and (other := others.get(outcome.seed)) is not None
+    ]
+    if not pairs:
+        return None
+    values = np.array(pairs, dtype=np.float64)
+    differences = np.array([direction.cost(other) - direction.cost(own) for own, other in pairs])
+    low, high = interval(differences)
+    return Comparison(
+        other=name,
+        pairs=len(pairs),
+        wins=int((differences > 0).sum()),
+        ties=int((differences == 0).sum()),
+        mean=float(values[:, 0].mean()),
+        other_mean=float(values[:, 1].mean()),
+        difference=float(differences.mean()),
+        low=low,
+        high=high,
+        p=paired_test(differences),
+    )
+
+
+def paired_test(differences: np.ndarray) -> float | None:
+    """Return the two-sided p-value of the paired sign-flip test of differences, shape (n,); None for too few."""
+    if len(differences) < ENOUGH:
+        return None
+    if not differences.any():
+        return 1.0
+    result = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(0)
+    )
+    return float(result.pvalue)
+
+
+def interval(differences: np.ndarray) -> tuple[float, float] | tuple[None, None]:
+    """Return the 95 % percentile bootstrap interval of the mean of differences, shape (n,)."""
+    if len(differences) < ENOUGH:
+        return None, None
+    if np.ptp(differences) == 0:
+        return float(differences[0]), float(differences[0])
+    result = stats.bootstrap(
+        (differences,),
+        np.mean,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Sentences for people, and the comparisons behind them."""
+
+    sentences: tuple[str, ...]
+    comparisons: tuple[Comparison, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the sentences, one a line."""
+        return "\n".join(self.sentences)
+
+
+def judge(
+    name: str, outcomes: Sequence[Outcome], baselines: Mapping[str, Sequence[Outcome]], direction: Direction
+) -> Verdict:
+    """Return what may be said of `name`, whose runs are `outcomes`, beside baselines with equal evaluations."""
+    if all(outcome.best is None for outcome in outcomes):
+        return Verdict((f"{name} found no valid solution: every candidate failed.",))
+    compared = [compare(other, outcomes, runs, direction) for other, runs in baselines.items()]
+    comparisons = tuple(comparison for comparison in compared if comparison is not None)
+    sentences = [
+        *_optimum(name, outcomes, direction),
+        *_start(name, outcomes, direction),
+        *_references(outcomes, direction),
+        *(comparison.sentence(name) + "." for comparison in comparisons),
+    ]
+    if comparisons:
+        sentences.append(_bottom_line(name, comparisons))
+    return Verdict(tuple(sentences), comparisons)
+
+
+def _optimum(name: str, outcomes: Sequence[Outcome], direction: Direction) -> list[str]:
+    known = [outcome for outcome in outcomes if outcome.found is not None]
+    if not known:
+        return ["No optimum is known for this problem, so nothing is said of the distance to it."]
+    found = [outcome for outcome in known if outcome.found]
+    if not found:
+        return [f"{name} did not reach the optimum in {_times(len(known), 'run')}{_gap(known, direction)}."]
+    steps = np.mean([outcome.steps for outcome in found])
+    evaluations = np.mean([outcome.evaluations for outcome in found])
+    rest = [outcome for outcome in known if not outcome.found]
+    return [
+        f"{name} reached the optimum in {len(found)} of {_times(len(known), 'run')}, "
+        f"after {steps:.1f} steps and {evaluations:.1f} evaluations on average{_gap(rest, direction)}."
+    ]
+
+
+def _gap(outcomes: Sequence[Outcome], direction: Direction) -> str:
+    gaps = [
+        100 * (direction.cost(outcome.best) - direction.cost(reference.value)) / abs(reference.value)
+        for outcome in outcomes
+        for reference in outcome.references
+        if reference.optimum and reference.value and outcome.best is not None
+    ]
+    return f"; where it did not, its best is {np.mean(gaps):.1f} % worse than the optimum on average" if gaps else ""
+
+
+def _start(name: str, outcomes: Sequence[Outcome], direction: Direction) -> list[str]:
+    pairs = [(o.best, o.start) for o in outcomes if o.best is not None and o.start is not None]
+    if not pairs:
+        return []
+    better = sum(direction.better(best, start) for best, start in pairs)
+    best, start = np.array(pairs, dtype=np.float64).mean(0)
+    return [
+        f"{name} bettered the best starting solution in {better} of {_times(len(pairs), 'run')}: "
+        f"mean {number(best)} against {number(start)}."
+    ]
+
+
+def _references(outcomes: Sequence[Outcome], direction: Direction) -> list[str]:
+    names = dict.fromkeys(r.name for outcome in outcomes for r in outcome.references if not r.optimum)
+    sentences: list[str] = []
+    for name in names:
+        pairs = [
+            (outcome.best, reference.value)
+            for outcome in outcomes
+            for reference in outcome.references
+            if reference.name == name and outcome.best is not None
+        ]
+        better = sum(direction.better(best, value) for best, value in pairs)
+        equal = sum(math.isclose(best, value, rel_tol=1e-9) for best, value in pairs)
+        mean = number(float(np.mean([value for _, value in pairs])))
+        sentences.append(f"Reference {name} (mean {mean}): bettered in {better} of {len(pairs)}, equalled in {equal}.")
+    return sentences
+
+
+def _bottom_line(name: str, comparisons: Sequence[Comparison]) -> str:
+    lost = [c.other for c in comparisons if c.difference < 0]
+    shown = [c.other for c in comparisons if c.p is not None and c.p < 1 - CONFIDENCE and c.difference > 0]
+    if lost:
+        return f"In short: with as many evaluations, {' and '.join(lost)} did better than {name} on average."
+    if len(shown) == len(comparisons):
+        return f"In short: {name} did better than every baseline with as many evaluations."
+    return f"In short: {name} was not worse than its baselines on average, but no gain over all of them is shown."
+
+
+def _times(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,223 @@
+"""Runs from start to verdict: builds the parts, drives the loop, gives the baselines their turn."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opro.build import build_model, build_problem, build_proposer, resolve_options
+from opro.config import RunConfig, run_config
+from opro.errors import OproError
+from opro.journal import Journal
+from opro.loop import Limits, Loop, Progress, Watcher
+from opro.protocols import LanguageModel, Mutable, Numeric, Problem, Referenced, Sampled
+from opro.reader import Reader
+from opro.recording import RecordedModel
+from opro.records import RunRecord, RunSpec, Status
+from opro.report import Summary, by_step, optimum_of, summarize
+from opro.store import Store, default_store
+from opro.types import Reference, Trial
+from opro.verdict import Outcome, Verdict, judge
+
+FREE_SECONDS = 0.01
+"""A trial that is scored in less counts as free: the baselines then run without being asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished run. `str(result)` is its verdict in words."""
+
+    run: str
+    best: Trial | None
+    trajectory: tuple[Trial, ...]
+    verdict: Verdict
+    cost: Summary
+
+    def __str__(self) -> str:
+        """Return the verdict in words."""
+        return str(self.verdict)
+
+
+def no_watch(_step: int, _trials: Sequence[Trial]) -> None:
+    """Watch nothing."""
+
+
+class Workbench:
+    """A store with the runs in it, and the means to make more. Own problems and models may be handed in, made."""
+
+    def __init__(self, store: str | None = None) -> None:
+        """Open `store`, a path or database URL; the default store if None."""
+        name = store or default_store()
+        self._store = Store(name)
+        self.reader = Reader(name)
+
+    async def run(
+        self,
+        config: RunConfig,
+        *,
+        problem: Problem | None = None,
+        model: LanguageModel | None = None,
+        study: str = "",
+        watch: Watcher = no_watch,
+    ) -> str:
+        """Make a new run and see it to its end; return its id."""
+        return await self._start(config, problem or build_problem(config), model, study=study, watch=watch)
+
+    async def _start(
+        self,
+        config: RunConfig,
+        problem: Problem,
+        model: LanguageModel | None,
+        *,
+        study: str = "",
+        parent: str | None = None,
+        watch: Watcher = no_watch,
+    ) -> str:
+        opened = model or build_model(config)
+        config = config.model_copy(update={"options": resolve_options(config, opened)})
+        spec = RunSpec(
+            problem=config.problem,
+            direction=problem.direction,
+            proposer=config.proposer,
+            model=config.model if opened else "",
+            seed=config.seed,
+            config=config.model_dump(mode="json"),
+            references=await asyncio.to_thread(_references, problem),
+            fingerprint=opened.fingerprint if opened else "",
+            study=study,
+            parent=parent,
+        )
+        journal = self._store.new_run(spec)
+        try:
+            await self._drive(journal, config, problem, opened, watch)
+        finally:
+            if opened is not None and model is None:
+                await opened.close()
+        return journal.run
+
+    async def resume(
+        self,
+        name: str,
+        changes: Mapping[str, Any] | None = None,
+        *,
+        problem: Problem | None = None,
+        model: LanguageModel | None = None,
+        watch: Watcher = no_watch,
+    ) -> str:
+        """Go on with a stored run, perhaps with other limits (`changes`), and return its id."""
+        run = self.reader.run(name)
+        config = run_config({**run.spec.config, **(changes or {})})
+        opened = model or build_model(config)
+        journal = self._store.continue_run(run.id, config.model_dump(mode="json"))
+        try:
+            await self._drive(journal, config, problem or build_problem(config), opened, watch)
+        finally:
+            if opened is not None and model is None:
+                await opened.close()
+        return run.id
+
+    async def _drive(
+        self, journal: Journal, config: RunConfig, problem: Problem, model: LanguageModel | None, watch: Watcher
+    ) -> None:
+        status, reason = Status.FAILED, "an unforeseen error"
+        try:
+            recorded = RecordedModel(model, journal) if model else None
+            proposer = build_proposer(config, problem, recorded)
+            progress = Progress(problem.direction)
+            steps = self.reader.steps(journal.run)
+            for step, trials in zip(steps, by_step(self.reader.trials(journal.run), len(steps)), strict=True):
+                proposer.tell(trials)
+                progress.add(trials, step.asking + step.scoring)
+                watch(step.step, trials)
+            limits = _limits(config, self.reader.run(journal.run).spec.references)
+            reason = await Loop(problem, proposer, journal, limits, config.seed, watch).run(progress)
+            status = Status.DONE
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            status, reason = Status.STOPPED, "interrupted"
+            raise
+        except OproError as error:
+            reason = str(error)
+            raise
+        finally:
+            journal.finish(status, reason)
+
+    async def give_baselines(self, name: str, *, problem: Problem | None = None) -> None:
+        """Let the classical searches that fit the problem spend as many evaluations as the run did; once."""
+        run = self.reader.run(name)
+        config = run_config(run.spec.config)
+        if run.spec.parent or config.baselines == "never" or run.status is not Status.DONE:
+            return
+        summary = summarize(self.reader, run)
+        if config.baselines == "auto" and not self._is_free(run, summary):
+            return
+        made = {
+            baseline.spec.proposer for baseline in self.reader.baselines_of(run.id) if baseline.status is Status.DONE
+        }
+        problem = problem or build_problem(config)
+        for proposer in fitting_baselines(problem):
+            if proposer not in {*made, config.proposer} and summary.unique:
+                changes = {"proposer": proposer, "options": {}, "trials": summary.unique, "steps": summary.unique}
+                await self._start(config.model_copy(update=changes), problem, None, study=run.spec.study, parent=run.id)
+
+    def _is_free(self, run: RunRecord, summary: Summary) -> bool:
+        scoring = sum(step.scoring for step in self.reader.steps(run.id))
+        return scoring < FREE_SECONDS * max(summary.trials, 1)
+
+    def verdict(self, runs: Sequence[str]) -> Verdict:
+        """Return what may be said of runs that differ in their seeds only, beside their baselines."""
+        records = [self.reader.run(run) for run in runs]
+        baselines: dict[str, list[Outcome]] = {}
+        for record in records:
+            for baseline in self.reader.baselines_of(record.id):
+                baselines.setdefault(baseline.spec.proposer, []).append(self.outcome(baseline))
+        outcomes = [self.outcome(record) for record in records]
+        return judge(records[0].spec.proposer, outcomes, baselines, records[0].spec.direction)
+
+    def outcome(self, run: RunRecord) -> Outcome:
+        """Return what the verdict looks at in a stored run."""
+        summary = summarize(self.reader, run)
+        return Outcome(
+            seed=run.spec.seed,
+            start=summary.start_value,
+            best=summary.best_value,
+            evaluations=summary.unique,
+            steps=summary.steps,
+            found=summary.found,
+            references=run.spec.references,
+        )
+
+    def result(self, name: str) -> Result:
+        """Return a stored run as a result."""
+        run = self.reader.run(name)
+        trials = self.reader.trials(run.id)
+        summary = summarize(self.reader, run)
+        best = next((trial for trial in trials if trial.value == summary.best_value is not None), None)
+        return Result(run.id, best, tuple(trials), self.verdict([run.id]), summary)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.reader.close()
+        self._store.close()
+
+
+def fitting_baselines(problem: Problem) -> list[str]:
+    """Return the classical proposers whose needs a problem meets."""
+    needs = {"random": Sampled, "evolution": Mutable, "surrogate": Numeric}
+    return [name for name, ability in needs.items() if isinstance(problem, ability)]
+
+
+def _references(problem: Problem) -> tuple[Reference, ...]:
+    return tuple(problem.references()) if isinstance(problem, Referenced) else ()
+
+
+def _limits(config: RunConfig, references: Sequence[Reference]) -> Limits:
+    optimum = optimum_of(references) if config.stop_at_optimum else None
+    return Limits(
+        steps=config.steps,
+        per_step=config.per_step,
+        trials=config.trials,
+        patience=config.patience,
+        seconds=config.seconds,
+        silence=config.silence,
+        target=optimum.value if optimum else None,
+    )
