@@ -95,18 +95,26 @@ def _two_opt(distances: Floats, tour: Tour) -> tuple[Tour, bool]:
 def _or_opt(distances: Floats, tour: Tour) -> Tour | None:
     """Move the segment of 1 to 3 cities that gains most, reversed or not, to another place; None if none gains."""
     best, gain = None, GAIN
-    for size in range(1, min(3, len(tour) - 3) + 1):
-        for start in range(len(tour)):
-            ring = np.roll(tour, -start)
-            segment, rest = ring[:size], ring[size:]
-            freed = distances[rest[-1], segment[0]] + distances[segment[-1], rest[0]] - distances[rest[-1], rest[0]]
-            if freed <= gain:
-                continue
-            here, after = rest[:-1], rest[1:]
-            for turned in (segment, segment[::-1]):
-                costs = distances[here, turned[0]] + distances[turned[-1], after] - distances[here, after]
-                place = int(np.argmin(costs))
-                if freed - costs[place] > gain:
-                    gain = freed - costs[place]
-                    best = np.concatenate([rest[: place + 1], turned, rest[place + 1 :]])
+    places = np.arange(len(tour))
+    offset = (places[None, :] - places[:, None]) % len(tour)
+    after = np.roll(tour, -1)
+    edges = distances[tour, after]
+    for size in (1, 2, 3):
+        last, behind, before = np.roll(tour, 1 - size), np.roll(tour, -size), np.roll(tour, 1)
+        freed = distances[before, tour] + distances[last, behind] - distances[before, behind]
+        straight = distances[np.ix_(tour, tour)] + distances[np.ix_(last, after)]
+        turned = distances[np.ix_(last, tour)] + distances[np.ix_(tour, after)]
+        gains = freed[:, None] + edges[None, :] - np.minimum(straight, turned)
+        gains[(offset < size) | (offset == len(tour) - 1)] = -np.inf  # the places inside the segment or next to it
+        i, j = divmod(int(np.argmax(gains)), len(tour))
+        if gains[i, j] > gain:
+            gain = gains[i, j]
+            best = _moved(tour, i, size, int(offset[i, j]), turned=bool(turned[i, j] < straight[i, j]))
     return best
+
+
+def _moved(tour: Tour, start: int, size: int, offset: int, *, turned: bool) -> Tour:
+    """Put the segment of `size` cities at `start` behind the city `offset` places on."""
+    ring = np.roll(tour, -start)
+    segment = ring[:size][::-1] if turned else ring[:size]
+    return np.concatenate([ring[size : offset + 1], segment, ring[offset + 1 :]])
