@@ -62,9 +62,10 @@ class Reader:
         raise StoreError(f"in {self.name}: {unknown('run', name, [run.id for run in runs][-20:])}")
 
     def baselines_of(self, run: str) -> list[RunRecord]:
-        """Return the runs that were made as baselines of `run`."""
+        """Return the finished runs that were made as baselines of `run`."""
+        mine = sa.and_(schema.runs.c.parent == run, schema.runs.c.status == Status.DONE)
         with self._read() as connection:
-            query = sa.select(schema.runs).where(schema.runs.c.parent == run).order_by(schema.runs.c.created)
+            query = sa.select(schema.runs).where(mine).order_by(schema.runs.c.created)
             return [_run(row) for row in connection.execute(query)]
 
     def steps(self, run: str) -> list[StepRecord]:

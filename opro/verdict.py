@@ -194,7 +194,8 @@ def _start(name: str, outcomes: Sequence[Outcome], direction: Direction) -> list
     if not pairs:
         return []
     better = sum(direction.better(best, start) for best, start in pairs)
-    best, start = np.array(pairs, dtype=np.float64).mean(0)
+    best = float(np.mean([best for best, _ in pairs]))
+    start = float(np.mean([start for _, start in pairs]))
     return [
         f"{name} bettered the best starting solution in {better} of {_times(len(pairs), 'run')}: "
         f"mean {number(best)} against {number(start)}."

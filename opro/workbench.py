@@ -70,7 +70,7 @@ class Workbench:
         model: LanguageModel | None,
         *,
         study: str = "",
-        parent: str | None = None,
+        baseline_of: RunRecord | None = None,
         watch: Watcher = no_watch,
     ) -> str:
         opened = model or build_model(config)
@@ -82,10 +82,10 @@ class Workbench:
             model=config.model if opened else "",
             seed=config.seed,
             config=config.model_dump(mode="json"),
-            references=await asyncio.to_thread(_references, problem),
+            references=baseline_of.spec.references if baseline_of else await asyncio.to_thread(_references, problem),
             fingerprint=opened.fingerprint if opened else "",
-            study=study,
-            parent=parent,
+            study=baseline_of.spec.study if baseline_of else study,
+            parent=baseline_of.id if baseline_of else None,
         )
         journal = self._store.new_run(spec)
         try:
@@ -150,14 +150,13 @@ class Workbench:
         summary = summarize(self.reader, run)
         if config.baselines == "auto" and not self._is_free(run, summary):
             return
-        made = {
-            baseline.spec.proposer for baseline in self.reader.baselines_of(run.id) if baseline.status is Status.DONE
-        }
+        made = {baseline.spec.proposer for baseline in self.reader.baselines_of(run.id)}
         problem = problem or build_problem(config)
         for proposer in fitting_baselines(problem):
             if proposer not in {*made, config.proposer} and summary.unique:
-                changes = {"proposer": proposer, "options": {}, "trials": summary.unique, "steps": summary.unique}
-                await self._start(config.model_copy(update=changes), problem, None, study=run.spec.study, parent=run.id)
+                limits = {"trials": summary.unique, "steps": summary.unique, "patience": None, "seconds": None}
+                search = run_config({**run.spec.config, **limits, "proposer": proposer, "options": {}})
+                await self._start(search, problem, None, baseline_of=run)
 
     def _is_free(self, run: RunRecord, summary: Summary) -> bool:
         scoring = sum(step.scoring for step in self.reader.steps(run.id))

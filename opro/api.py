@@ -1,0 +1,84 @@
+"""The Python interface: `opro.optimize` from anywhere, `opro.optimize_async` from asyncio."""
+
+import asyncio
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from opro.config import RunConfig, run_config
+from opro.errors import OproError
+from opro.loop import Watcher
+from opro.protocols import LanguageModel, Problem
+from opro.workbench import Result, Workbench, no_watch
+
+
+def optimize(
+    problem: str | Problem,
+    *,
+    store: str | None = None,
+    model: str | LanguageModel = "local",
+    watch: Watcher = no_watch,
+    **settings: Any,
+) -> Result:
+    """Optimize `problem` and return the best solution, the trajectory, the verdict and the cost.
+
+    Args:
+        problem: a problem's name, or a problem of your own.
+        store: path or URL of the store; $OPRO_STORE or a file in the user's data directory if None.
+        model: the optimizer model, KIND:NAME, or one of your own.
+        watch: called after each step with its number and its trials.
+        **settings: fields of `opro.RunConfig` (steps, per_step, seed, proposer, options, ...); every other name is a
+            setting of the problem, such as `n` of "tsp".
+
+    Raises:
+        ConfigError: a name or value is wrong.
+        StoreError: the store cannot be used.
+        ModelError: the model cannot be loaded or does not answer.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(optimize_async(problem, store=store, model=model, watch=watch, **settings))
+    raise OproError("an event loop is running here: write `await opro.optimize_async(...)` instead")
+
+
+async def optimize_async(
+    problem: str | Problem,
+    *,
+    store: str | None = None,
+    model: str | LanguageModel = "local",
+    watch: Watcher = no_watch,
+    **settings: Any,
+) -> Result:
+    """See `optimize`; for use where an event loop is running."""
+    config = _config(problem, model, settings)
+    own_problem = None if isinstance(problem, str) else problem
+    own_model = None if isinstance(model, str) else model
+    workbench = Workbench(store)
+    try:
+        run = await workbench.run(config, problem=own_problem, model=own_model, watch=watch)
+        await workbench.give_baselines(run, problem=own_problem)
+        return workbench.result(run)
+    finally:
+        workbench.close()
+
+
+def _config(problem: str | Problem, model: str | LanguageModel, settings: Mapping[str, Any]) -> RunConfig:
+    ours = {name: value for name, value in settings.items() if name in RunConfig.model_fields}
+    theirs = {name: value for name, value in settings.items() if name not in ours}
+    values = {
+        **ours,
+        "problem": problem if isinstance(problem, str) else _name(problem),
+        "model": model if isinstance(model, str) else _name(model),
+        "set": {**ours.get("set", {}), **theirs},
+    }
+    if not isinstance(problem, str) and theirs:
+        raise OproError(f"unknown settings {', '.join(theirs)}: a problem that is handed in is already configured")
+    return run_config(values)
+
+
+def _name(thing: object) -> str:
+    """Return `module:Class` (or `file.py:Class` for a script), from which the command can make the thing again."""
+    kind = type(thing)
+    module = kind.__module__ if kind.__module__ != "__main__" else inspect.getsourcefile(kind) or "__main__"
+    return f"{module}:{kind.__qualname__}"
