@@ -36,7 +36,8 @@ def _rules(pattern: str) -> str:
     try:
         rules = str(Grammar.from_regex(pattern))
     except RuntimeError as error:
-        raise ValueError(f"no grammar for {pattern!r}: {error}") from error
+        reason = str(error).strip().partition("Regex parsing error ")[2] or error
+        raise ValueError(f"no grammar for {pattern!r}: {reason}") from error
     return _TOKEN.sub(_spelled, rules)
 
 

@@ -9,7 +9,7 @@ from typing import cast
 from openai import APIStatusError
 
 from opro.constraints import Constraint
-from scorer_models.openai_wire import spoken
+from scorer_models.openai_wire import spoken, too_long
 
 _LOG = logging.getLogger("opro")
 _DROPPABLE = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "repeat_penalty", "seed", "stop")
@@ -19,9 +19,6 @@ _SO = {
     "stop": "samples are cut here, after they were paid for in full",
     "temperature": "the server's own temperature holds",
 }
-_TOO_LONG = re.compile(
-    r"context.?(length|size|window)|exceed_context|too many tokens|prompt is too long", re.IGNORECASE
-)
 
 
 class Habits:
@@ -65,12 +62,12 @@ class Habits:
         said = spoken(refusal)
         if "prompt" in sent and self._lacks_completions(refusal, said):
             return True
-        if refusal.status_code not in {400, 422} or _TOO_LONG.search(f"{said} {refusal.type} {refusal.code}"):
+        if refusal.status_code not in {400, 422} or too_long(refusal):
             return False
         name = _blamed(refusal.param, said, sent)
         if name in _CONSTRAINING and constraint is not None:
             return self._free_of(constraint, said)
-        return name is not None and self._narrow(name, sent)
+        return name is not None and self._narrow(name, sent, said)
 
     def frees(self, constraint: Constraint, why: str) -> None:
         """Leave a constraint to the parser."""
@@ -82,10 +79,10 @@ class Habits:
         self.frees(constraint, said)
         return True
 
-    def _narrow(self, name: str, sent: Mapping[str, object]) -> bool:
+    def _narrow(self, name: str, sent: Mapping[str, object], said: str) -> bool:
         match name:
             case "n":
-                self._halve(cast(int, sent["n"]))
+                self._limit(cast(int, sent["n"]), said)
             case "max_tokens":
                 self._rename()
             case "temperature":
@@ -103,9 +100,11 @@ class Habits:
             self._tell("takes chats only: a text to be continued is sent as a user's message")
         return True
 
-    def _halve(self, n: int) -> None:
+    def _limit(self, n: int, said: str) -> None:
+        """Learn how many samples are taken: the number in the refusal, or else it is searched for by halves."""
         if n <= self.widest:
-            self.widest = max(1, n // 2)
+            named = [number for number in map(int, re.findall(r"\d+", said)) if 1 <= number < n]
+            self.widest = max(named, default=n // 2)
             self._tell(f"refuses {n} samples in one request: asking for {self.widest} at a time")
 
     def _rename(self) -> None:

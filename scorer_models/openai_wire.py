@@ -1,6 +1,7 @@
 """What comes over the wire from a server that speaks OpenAI's protocol: answers, checked, and errors, explained."""
 
 import email.utils
+import re
 import time
 from collections.abc import Sequence
 from typing import TypeVar
@@ -16,6 +17,9 @@ FAILURES = (OpenAIError, aiohttp.ClientError)
 """What a call may raise: the SDK's errors, and those of its transport that it lets through."""
 
 _SHOWN = 300  # characters of a server's own words in an error text
+_TOO_LONG = re.compile(
+    r"context.?(length|size|window)|exceed_context|too many tokens|prompt is too long", re.IGNORECASE
+)
 _Shape = TypeVar("_Shape", bound=BaseModel)
 
 
@@ -116,7 +120,7 @@ def explained(failure: Exception, url: str) -> RequestError:
     said = spoken(failure)[:_SHOWN]
     said = f" ({said})" if said else ""
     return RequestError(
-        f"{url} answered {status}{said}: {_remedy(status)}",
+        f"{url} answered {status}{said}: {_remedy(failure)}",
         status=status,
         retry_after=_retry_after(failure.response.headers.get("retry-after")),
     )
@@ -152,15 +156,22 @@ def _unreachable(failure: Exception, url: str) -> RequestError:
     return RequestError(f"{url} cannot be reached ({reason}): is the server running and the address right?")
 
 
-def _remedy(status: int) -> str:
-    match status:
+def too_long(failure: APIStatusError) -> bool:
+    """Say whether the prompt and the tokens asked for do not fit into the model's context."""
+    return _TOO_LONG.search(f"{spoken(failure)} {failure.type} {failure.code}") is not None
+
+
+def _remedy(failure: APIStatusError) -> str:
+    if too_long(failure):
+        return "shorten the prompt, ask for fewer tokens, or serve the model with a larger context"
+    match failure.status_code:
         case 401 | 403:
             return "is the key in OPENAI_API_KEY right?"
         case 404 | 405:
             return "does the address end in /v1, and is the model's name right?"
         case 429:
             return "too many requests, or the account's quota is used up; wait or ask less at a time"
-        case _ if status >= 500:
+        case status if status >= 500:
             return "the server is in trouble; try again later or read its log"
         case _:
             return "the request was refused"
