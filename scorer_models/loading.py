@@ -1,0 +1,128 @@
+"""Loading a causal language model and its tokenizer from a directory, a hub id, or the embedded default."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opro.errors import ModelError
+from scorer_models import weights
+
+LAYERS = {"full_attention", "sliding_attention"}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model ready to run."""
+
+    model: Any
+    tokenizer: Any
+    ends: frozenset[int]
+    window: int
+    vocabulary: int
+    parameters: int
+
+
+def location(name: str) -> str:
+    """Return the directory or hub id behind a name; the default is fetched when it is not in the cache."""
+    return str(weights.ensure()) if name == "" else name
+
+
+def fingerprint(name: str) -> str:
+    """Return what identifies the weights: their hash, a digest of a directory's listing, or a hub id and revision."""
+    if name == "":
+        return f"{weights.DEFAULT.name} sha256:{weights.DEFAULT.sha256}"
+    path = Path(name)
+    if not path.is_dir():
+        return _hub_revision(name)
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()):
+        if file.suffix in {".safetensors", ".bin", ".gguf"}:
+            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        elif file.name == "config.json":
+            digest.update(file.read_bytes())
+    return f"{path.name} listing:{digest.hexdigest()}"
+
+
+def _hub_revision(name: str) -> str:
+    """Return the hub id, with the commit when it is known."""
+    from transformers import AutoConfig
+
+    try:
+        commit = getattr(AutoConfig.from_pretrained(name), "_commit_hash", None)
+    except (OSError, ValueError) as error:
+        raise ModelError(_not_found(name, error)) from error
+    return f"{name} commit:{commit}" if commit else name
+
+
+def _not_found(name: str, error: Exception) -> str:
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"no causal language model can be loaded from {name!r}: {first} Name a directory, a hub id, or just `local`"
+
+
+def load(name: str) -> Loaded:
+    """Load a model.
+
+    Raises:
+        ModelError: there is none, it does not fit, or it is of a kind that this backend cannot run.
+    """
+    # Idle threads shall sleep: when they spin, as is the default, any other program on the machine slows every
+    # operation to a time slice of the scheduler. It has an effect only before torch is first imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    place = location(name)
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+
+    from scorer_models.tree import ATTENTION
+
+    logging.disable_progress_bar()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(place)
+        model: Any = AutoModelForCausalLM.from_pretrained(place, dtype=_dtype(device), attn_implementation=ATTENTION)
+        model = model.eval().to(device)
+    except (OSError, ValueError) as error:
+        raise ModelError(_not_found(name, error)) from error
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ModelError(f"{name or 'the default model'} does not fit into the memory: choose a smaller one") from error
+    _check_kind(name, model)
+    config = model.config.get_text_config()
+    return Loaded(
+        model,
+        tokenizer,
+        _ends(tokenizer, model),
+        int(getattr(config, "max_position_embeddings", 0) or 2**31),
+        int(model.get_output_embeddings().weight.shape[0]),
+        int(model.num_parameters()),
+    )
+
+
+def _check_kind(name: str, model: Any) -> None:
+    """Refuse models whose attention the token tree cannot serve."""
+    config = model.config.get_text_config()
+    layers = set(getattr(config, "layer_types", None) or ())
+    if not getattr(model, "_supports_attention_backend", False) or not layers <= LAYERS:
+        raise ModelError(
+            f"{name!r} ({config.model_type}) attends in a way that the local backend does not know; "
+            f"serve it with vLLM or llama.cpp and use openai:MODEL@URL"
+        )
+
+
+def _ends(tokenizer: Any, model: Any) -> frozenset[int]:
+    """Return the ids that end a text."""
+    ids: set[int] = set() if tokenizer.eos_token_id is None else {int(tokenizer.eos_token_id)}
+    more = getattr(model.generation_config, "eos_token_id", None)
+    if more is not None:
+        ids |= set(more if isinstance(more, list) else [more])
+    return frozenset(ids)
+
+
+def _dtype(device: str) -> Any:
+    """Return bfloat16 where the hardware multiplies it, else float32."""
+    import torch
+
+    if device == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("amx_bf16") or able.get("avx512_bf16") else torch.float32
