@@ -10,9 +10,9 @@
 
 import itertools
 import time
-from typing import Any
+from typing import Any, cast
 
-import networkx as nx
+import networkx
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, sparse
@@ -25,7 +25,7 @@ KICKED = 60
 LONGEST = 1000.0  # distances are scaled to it, so that the solver's absolute tolerances (1e-6) suit them
 TOLERANCE = 1e-6
 
-_minimum_cut: Any = nx.stoer_wagner  # networkx tells no types
+nx = cast(Any, networkx)  # it tells no types
 
 Cut = NDArray[np.bool_]  # (n,): a set of cities that a tour enters and leaves, so that it uses two edges across
 Edges = NDArray[np.intp]  # (m, 2)
@@ -135,9 +135,9 @@ def _violated(n: int, edges: Edges, weights: Floats) -> list[Cut]:
     parts = _parts(n, edges[used])
     if len(parts) > 1:
         return parts
-    graph: Any = nx.Graph()
+    graph = nx.Graph()
     graph.add_weighted_edges_from((i, j, w) for (i, j), w in zip(edges[used].tolist(), weights[used], strict=True))
-    value, (side, _) = _minimum_cut(graph)
+    value, (side, _) = nx.stoer_wagner(graph)
     return [np.isin(np.arange(n), side)] if value < 2 - TOLERANCE else []
 
 

@@ -161,12 +161,14 @@ class TourLength:
         match self.config.facts:
             case "coordinates":
                 pairs: list[list[float]] = self.points.tolist()
-                return " ".join(f"{name}=({x:g},{y:g})" for name, (x, y) in zip(self.names, pairs, strict=True))
+                cities = (f"{name}=({x:g},{y:g})" for name, (x, y) in zip(self.names, pairs, strict=True))
+                return f"Cities: {' '.join(cities)}"
             case "neighbours":
                 order = np.argsort(self.distances + np.diag(np.full(len(self.names), -1.0)), axis=1, kind="stable")
                 near: list[list[int]] = order[:, 1 : SHOWN_NEIGHBOURS + 1].tolist()
                 lines = zip(self.names, near, strict=True)
-                return "\n".join(f"{name}: {' '.join(self.names[i] for i in row)}" for name, row in lines)
+                rows = (f"{name}: {' '.join(self.names[i] for i in row)}" for name, row in lines)
+                return "Each city and those nearest to it, the nearest first:\n" + "\n".join(rows)
             case "none":
                 return ""
 
