@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from filelock import Timeout
 
 from opro import schema
-from opro.errors import StoreError, unknown
+from opro.errors import ConfigError, StoreError, unknown
 from opro.journal import store_errors
 from opro.records import GenerationRecord, RunRecord, RunSpec, Status, StepRecord
 from opro.store import check_revision, lock_of, store_url
@@ -49,7 +49,7 @@ class Reader:
         """Return the run with this id, or the only one whose id begins so or ends so.
 
         Raises:
-            StoreError: there is none, or more than one.
+            ConfigError: there is none, or more than one.
         """
         runs = self.runs(baselines=True)
         fitting = [run for run in runs if run.id == name] or [
@@ -58,8 +58,8 @@ class Reader:
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            raise StoreError(f"{name!r} fits more than one run: {', '.join(run.id for run in fitting)}")
-        raise StoreError(f"in {self.name}: {unknown('run', name, [run.id for run in runs][-20:])}")
+            raise ConfigError(f"{name!r} fits more than one run: {', '.join(run.id for run in fitting)}")
+        raise unknown(f"run in {self.name}", name, [run.id for run in runs][-20:])
 
     def baselines_of(self, run: str) -> list[RunRecord]:
         """Return the finished runs that were made as baselines of `run`."""

@@ -8,6 +8,7 @@ from opro.reader import Reader
 from opro.records import RunRecord, Status
 from opro.trajectory import Trajectory
 from opro.types import Direction, Reference, Trial, Usage
+from opro.verdict import Outcome, Verdict, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +123,27 @@ def _tokens(usage: Usage) -> dict[str, int]:
         "cached_tokens": usage.cached,
         "completion_tokens": usage.completion,
     }
+
+
+def verdict(reader: Reader, runs: Sequence[RunRecord]) -> Verdict:
+    """Return what may be said of runs that differ in their seeds only, beside their baselines."""
+    baselines: dict[str, list[Outcome]] = {}
+    for run in runs:
+        for baseline in reader.baselines_of(run.id):
+            baselines.setdefault(baseline.spec.proposer, []).append(outcome(reader, baseline))
+    outcomes = [outcome(reader, run) for run in runs]
+    return judge(runs[0].spec.proposer, outcomes, baselines, runs[0].spec.direction)
+
+
+def outcome(reader: Reader, run: RunRecord) -> Outcome:
+    """Return what the verdict looks at in a stored run."""
+    summary = summarize(reader, run)
+    return Outcome(
+        seed=run.spec.seed,
+        start=summary.start_value,
+        best=summary.best_value,
+        evaluations=summary.unique,
+        steps=summary.steps,
+        found=summary.found,
+        references=run.spec.references,
+    )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -129,7 +130,8 @@ def interval(differences: np.ndarray) -> tuple[float, float] | tuple[None, None]
         method="percentile",
         rng=np.random.default_rng(0),
     )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+    ends: Any = result.confidence_interval
+    return float(ends.low), float(ends.high)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from opro.protocols import LanguageModel, Mutable, Numeric, Problem, Referenced,
 from opro.reader import Reader
 from opro.recording import RecordedModel
 from opro.records import RunRecord, RunSpec, Status
-from opro.report import Summary, by_step, optimum_of, summarize
+from opro.report import Summary, by_step, optimum_of, summarize, verdict
 from opro.store import Store, default_store
 from opro.types import Reference, Trial
-from opro.verdict import Outcome, Verdict, judge
+from opro.verdict import Verdict
 
 FREE_SECONDS = 0.01
 """A trial that is scored in less counts as free: the baselines then run without being asked for."""
@@ -162,36 +162,13 @@ class Workbench:
         scoring = sum(step.scoring for step in self.reader.steps(run.id))
         return scoring < FREE_SECONDS * max(summary.trials, 1)
 
-    def verdict(self, runs: Sequence[str]) -> Verdict:
-        """Return what may be said of runs that differ in their seeds only, beside their baselines."""
-        records = [self.reader.run(run) for run in runs]
-        baselines: dict[str, list[Outcome]] = {}
-        for record in records:
-            for baseline in self.reader.baselines_of(record.id):
-                baselines.setdefault(baseline.spec.proposer, []).append(self.outcome(baseline))
-        outcomes = [self.outcome(record) for record in records]
-        return judge(records[0].spec.proposer, outcomes, baselines, records[0].spec.direction)
-
-    def outcome(self, run: RunRecord) -> Outcome:
-        """Return what the verdict looks at in a stored run."""
-        summary = summarize(self.reader, run)
-        return Outcome(
-            seed=run.spec.seed,
-            start=summary.start_value,
-            best=summary.best_value,
-            evaluations=summary.unique,
-            steps=summary.steps,
-            found=summary.found,
-            references=run.spec.references,
-        )
-
     def result(self, name: str) -> Result:
         """Return a stored run as a result."""
         run = self.reader.run(name)
         trials = self.reader.trials(run.id)
         summary = summarize(self.reader, run)
         best = next((trial for trial in trials if trial.value == summary.best_value is not None), None)
-        return Result(run.id, best, tuple(trials), self.verdict([run.id]), summary)
+        return Result(run.id, best, tuple(trials), verdict(self.reader, [run]), summary)
 
     def close(self) -> None:
         """Close the store."""

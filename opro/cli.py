@@ -1,0 +1,318 @@
+"""The command `opro`. It parses, calls and prints; what it does is done elsewhere.
+
+Imports of what takes long stand inside the commands, so that `opro --help` is quick and loads no torch.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from opro.errors import ConfigError, OproError, StoreError
+
+if TYPE_CHECKING:
+    from opro.config import RunConfig
+    from opro.reader import Reader
+    from opro.workbench import Workbench
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="A workbench in which a language model is the optimizer.",
+)
+
+StoreOption = Annotated[
+    str | None, typer.Option("--store", help="Path or URL of the store; default: $OPRO_STORE, else one in your home.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON line per run instead of tables.")]
+Limit = Annotated[int | None, typer.Option(min=1)]
+
+
+@app.command()
+def run(  # noqa: PLR0913 - its parameters are the options of the command
+    what: Annotated[str, typer.Argument(metavar="PROBLEM|FILE.toml", help="A problem, or a file with a config.")],
+    settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the problem; repeatable.")] = None,
+    proposer: Annotated[str | None, typer.Option(help="opro, random, evolution or surrogate.")] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--option", help="NAME=VALUE of the proposer; repeatable.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The optimizer model, KIND:NAME; default: local.")] = None,
+    steps: Annotated[int | None, typer.Option(min=0, help="Steps at most; default: 50.")] = None,
+    per_step: Annotated[int | None, typer.Option(min=1, help="Candidates in a step; default: 8.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials at most, the start counted.")] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="End after so many steps without a better best.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.001, help="End after so many seconds.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The seed, or the first of --seeds; default: 0.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Make so many runs, with seeds from --seed on.")] = None,
+    control: Annotated[str | None, typer.Option(help="flipped-scores: show the model reversed scores.")] = None,
+    baselines: Annotated[str | None, typer.Option(help="auto, always or never; default: auto.")] = None,
+    store: StoreOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Optimize a problem, then say what was gained, beside baselines with as many evaluations."""
+    given = {
+        "proposer": proposer,
+        "model": model,
+        "steps": steps,
+        "per_step": per_step,
+        "trials": trials,
+        "patience": patience,
+        "seconds": seconds,
+        "seed": seed,
+        "baselines": baselines,
+    }
+    config, count = _run_config(what, given, _pairs(settings, "--set"), _pairs(options, "--option"))
+    if control is not None:
+        config = config.model_copy(update={"options": {**config.options, "control": control}})
+    _interruptible(_study(config, seeds or count or 1, store, as_json=as_json), store)
+
+
+def _run_config(
+    what: str, given: Mapping[str, Any], settings: Mapping[str, Any], options: Mapping[str, Any]
+) -> "tuple[RunConfig, int | None]":
+    from opro.config import read_toml, run_config
+
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not what.endswith(".toml"):
+        return run_config({**changes, "problem": what, "set": settings, "options": options}), None
+    config, count = read_toml(Path(what))
+    base = config.model_dump()
+    merged = {**base, **changes, "set": {**base["set"], **settings}, "options": {**base["options"], **options}}
+    return run_config(merged), count
+
+
+def _pairs(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
+    """Return NAME=VALUE texts as a mapping; a value is TOML where it can be, else text."""
+    values: dict[str, Any] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"{option} {text!r}: NAME=VALUE is needed")
+        try:
+            values[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[name.strip()] = value
+    return values
+
+
+async def _study(config: "RunConfig", count: int, store: str | None, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from opro.build import build_problem
+    from opro.console import live_run
+    from opro.workbench import Workbench
+
+    console = Console(stderr=as_json)
+    configs = [config.model_copy(update={"seed": config.seed + number}) for number in range(count)]
+    problems = [build_problem(each) for each in configs]
+    workbench = Workbench(store)
+    runs: list[str] = []
+    for each, problem in zip(configs, problems, strict=True):
+        with live_run(console, each, problem.direction) as watch:
+            study = runs[0] if runs else ""
+            runs.append(await workbench.run(each, problem=problem, study=study, watch=watch))
+        await workbench.give_baselines(runs[-1], problem=problem)
+    _report(workbench, runs, console, as_json=as_json)
+    workbench.close()
+
+
+def _report(workbench: "Workbench", runs: Sequence[str], console: Any, *, as_json: bool) -> None:
+    from opro.console import summary_table
+    from opro.report import summarize, verdict
+
+    reader = workbench.reader
+    records = [reader.run(run) for run in runs]
+    if as_json:
+        for record in records:
+            sys.stdout.write(json.dumps(summarize(reader, record).as_dict()) + "\n")
+        return
+    rows = [
+        (each.spec.proposer, summarize(reader, each))
+        for record in records
+        for each in (record, *reader.baselines_of(record.id))
+    ]
+    console.print(summary_table(rows, "runs, and baselines with as many evaluations"))
+    for sentence in verdict(reader, records).sentences:
+        console.print(f"• {sentence}", markup=False, highlight=False)
+    console.print(f"opro show {runs[-1]} [--step K] shows more.", style="dim", highlight=False)
+
+
+def _interruptible(work: Any, store: str | None) -> None:
+    """Do asynchronous work; on Ctrl-C or SIGTERM finish the durable part and say how to go on."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        asyncio.run(work)
+    except KeyboardInterrupt:
+        _say_how_to_resume(store)
+        raise typer.Exit(130) from None
+
+
+def _as_interrupt(_signal: int, _frame: object) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _say_how_to_resume(store: str | None) -> None:
+    reader = _reader(store)
+    mine = [run for run in reader.runs() if run.pid == os.getpid() and run.status == "stopped"]
+    option = f" --store {store}" if store else ""
+    for run in mine:
+        sys.stderr.write(f"\nStopped; everything so far is kept. Go on with: opro resume {run.id}{option}\n")
+
+
+@app.command()
+def resume(  # noqa: PLR0913 - as above
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    steps: Annotated[int | None, typer.Option(min=0, help="Another limit of steps.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Another limit of trials.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.001, help="Another limit of seconds.")] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="Another patience.")] = None,
+    store: StoreOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a run that was stopped, died, or shall go further; nothing is paid for twice."""
+    changes = {"steps": steps, "trials": trials, "seconds": seconds, "patience": patience}
+    given = {key: value for key, value in changes.items() if value is not None}
+    _interruptible(_resume(name, given, store, as_json=as_json), store)
+
+
+async def _resume(name: str, changes: Mapping[str, Any], store: str | None, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from opro.config import run_config
+    from opro.console import live_run
+    from opro.workbench import Workbench
+
+    _reader(store).close()  # a store that does not exist shall not be made by resuming from it
+    workbench = Workbench(store)
+    record = workbench.reader.run(name)
+    console = Console(stderr=as_json)
+    with live_run(console, run_config({**record.spec.config, **changes}), record.spec.direction) as watch:
+        run = await workbench.resume(record.id, changes, watch=watch)
+    await workbench.give_baselines(run)
+    _report(workbench, [run], console, as_json=as_json)
+    workbench.close()
+
+
+@app.command("list")
+def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None:
+    """List the runs of a store, the newest last."""
+    from rich.console import Console
+
+    from opro.console import run_table
+    from opro.report import summarize
+
+    reader = _reader(store)
+    summaries = [summarize(reader, record) for record in reader.runs()]
+    if as_json:
+        sys.stdout.writelines(json.dumps(summary.as_dict()) + "\n" for summary in summaries)
+    else:
+        Console().print(run_table(summaries, reader.name))
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    step: Annotated[int | None, typer.Option(min=0, help="Show this step: meta-prompts and raw replies.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the trajectory into this file (.png, .svg, .pdf).")] = None,
+    store: StoreOption = None,
+) -> None:
+    """Show a run, or one of its steps with the exact meta-prompts, the raw replies and what became of them."""
+    from rich.console import Console
+
+    from opro import views
+
+    reader = _reader(store)
+    record = reader.run(name)
+    if figure is not None:
+        from opro.figure import draw
+
+        draw(reader, record, figure)
+        sys.stdout.write(f"{figure}\n")
+    elif step is not None:
+        views.show_step(Console(), reader, record, step)
+    else:
+        views.show_run(Console(), reader, record)
+
+
+@app.command()
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, or the first run of a study.")],
+    store: StoreOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare runs: those that differ in their seeds only count as one contestant, pairs have the same seed."""
+    from rich.console import Console
+
+    from opro import views
+
+    views.compare_runs(Console(), _reader(store), names, as_json=as_json)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    form: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet.")] = "csv",
+    out: Annotated[Path | None, typer.Option(help="The file to write; default: standard output.")] = None,
+    store: StoreOption = None,
+) -> None:
+    """Write the trials of a run as a table."""
+    from opro.export import write_trials
+
+    reader = _reader(store)
+    write_trials(reader, reader.run(name), form, out)
+
+
+@app.command()
+def problems() -> None:
+    """List the problems and their settings."""
+    from evaluators import PROBLEMS
+    from opro.views import show_table
+
+    show_table("problem", PROBLEMS, "--set")
+
+
+@app.command()
+def proposers() -> None:
+    """List the proposers and their settings."""
+    from opro.proposers import PROPOSERS
+    from opro.views import show_table
+
+    show_table("proposer", PROPOSERS, "--option")
+
+
+@app.command()
+def models() -> None:
+    """List the kinds of models, and the weights that can be had or are in the cache."""
+    from opro.views import show_models
+
+    show_models()
+
+
+def _reader(store: str | None) -> "Reader":
+    from opro.reader import Reader
+    from opro.store import default_store
+
+    name = store or default_store()
+    if "://" not in name and not Path(name).expanduser().exists():
+        raise StoreError(f"there is no store {name} yet: `opro run` makes it")
+    return Reader(name)
+
+
+def main() -> None:
+    """Run the command; an error of the workbench is one line, not a traceback."""
+    try:
+        app()
+    except OproError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2 if isinstance(error, ConfigError) else 1)

@@ -1,0 +1,101 @@
+"""What the command shows in a terminal."""
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from opro.config import RunConfig
+from opro.loop import Watcher
+from opro.report import Summary
+from opro.trajectory import Trajectory
+from opro.types import Direction, Trial
+from opro.verdict import number
+
+CUT = 60
+"""Characters of a solution that fit into a table."""
+
+
+def plain(text: str, cut: int = CUT) -> Text:
+    """Return a model's text as text: no markup, no control codes, cut to fit."""
+    shown = "".join(character if character.isprintable() else "�" for character in text.replace("\n", " ⏎ "))
+    return Text(shown if len(shown) <= cut else shown[: cut - 1] + "…")
+
+
+@contextmanager
+def live_run(console: Console, config: RunConfig, direction: Direction) -> Generator[Watcher]:
+    """Show a run while it goes: a bar over its steps and the best solutions so far."""
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
+    task = bar.add_task(f"{config.problem}, {config.proposer}, seed {config.seed}", total=config.steps)
+    trajectory = Trajectory(direction)
+    with Live(console=console, refresh_per_second=8) as live:
+
+        def watch(step: int, trials: Sequence[Trial]) -> None:
+            trajectory.extend(trials)
+            bar.update(task, completed=step)
+            layout = Table.grid()
+            layout.add_row(bar)
+            layout.add_row(_best_so_far(trajectory))
+            live.update(layout)
+
+        yield watch
+
+
+def _best_so_far(trajectory: Trajectory) -> Table:
+    caption = f"{trajectory.unique} evaluated, {trajectory.invalid} invalid"
+    table = Table("trial", "step", "value", "solution", title="best so far", caption=caption)
+    for trial in trajectory.top(5):
+        table.add_row(str(trial.number), str(trial.step), number(trial.value or 0.0), plain(trial.text))
+    return table
+
+
+def summary_table(summaries: Iterable[tuple[str, Summary]], title: str) -> Table:
+    """Return a table with a row for each (label, summary)."""
+    columns = ("run", "seed", "steps", "evaluated", "invalid", "samples", "best value", "gap", "seconds", "tokens")
+    table = Table("", *columns, title=title)
+    for label, summary in summaries:
+        table.add_row(
+            label,
+            summary.run,
+            str(summary.seed),
+            str(summary.steps),
+            str(summary.unique),
+            str(summary.invalid),
+            str(summary.samples),
+            "none" if summary.best_value is None else number(summary.best_value),
+            percent(summary.gap),
+            f"{summary.seconds:.1f}",
+            f"{summary.tokens:,}",
+        )
+    return table
+
+
+def percent(gap: float | None) -> str:
+    """Write a gap to the optimum; "?" where none is known."""
+    return "?" if gap is None else f"{100 * gap:.1f} %"
+
+
+def run_table(summaries: Iterable[Summary], title: str) -> Table:
+    """Return a table of runs, one a row."""
+    columns = ("run", "problem", "proposer", "model", "seed", "status", "steps", "evaluated", "best value", "gap")
+    table = Table(*columns, title=title)
+    for summary in summaries:
+        table.add_row(
+            summary.run,
+            summary.problem,
+            summary.proposer,
+            plain(summary.model, 30),
+            str(summary.seed),
+            summary.status,
+            str(summary.steps),
+            str(summary.unique),
+            "none" if summary.best_value is None else number(summary.best_value),
+            percent(summary.gap),
+        )
+    return table

@@ -1,0 +1,77 @@
+"""The trials of a run as a table for other programs."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from opro.errors import ConfigError, unknown
+from opro.reader import Reader
+from opro.records import RunRecord
+
+FORMATS = ("csv", "jsonl", "parquet")
+
+
+def rows(reader: Reader, run: RunRecord) -> list[dict[str, Any]]:
+    """Return a run's trials as rows; metrics are JSON texts."""
+    return [
+        {
+            "run": run.id,
+            "seed": run.spec.seed,
+            "number": trial.number,
+            "step": trial.step,
+            "text": trial.text,
+            "value": trial.value,
+            "reason": trial.evaluation.reason,
+            "feedback": trial.evaluation.feedback,
+            "metrics": json.dumps(dict(trial.evaluation.metrics)),
+            "generation": trial.candidate.origin.generation if trial.candidate.origin else None,
+            "sample": trial.candidate.origin.sample if trial.candidate.origin else None,
+            "temperature": trial.candidate.origin.temperature if trial.candidate.origin else None,
+        }
+        for trial in reader.trials(run.id)
+    ]
+
+
+def write_trials(reader: Reader, run: RunRecord, form: str, out: Path | None) -> None:
+    """Write the trials to `out`, or to standard output.
+
+    Raises:
+        ConfigError: the format is unknown, or cannot be written there.
+    """
+    if form not in FORMATS:
+        raise unknown("format", form, FORMATS)
+    table = rows(reader, run)
+    if form == "parquet":
+        _write_parquet(table, out)
+    elif out is None:
+        _write_text(table, form, sys.stdout)
+    else:
+        try:
+            with out.open("w", encoding="utf-8", newline="") as file:
+                _write_text(table, form, file)
+        except OSError as error:
+            raise ConfigError(f"cannot write {out}: {error.strerror}") from error
+
+
+def _write_text(table: list[dict[str, Any]], form: str, file: TextIO) -> None:
+    if form == "jsonl":
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in table)
+        return
+    writer = csv.DictWriter(file, list(table[0]) if table else ["run"])
+    writer.writeheader()
+    writer.writerows(table)
+
+
+def _write_parquet(table: list[dict[str, Any]], out: Path | None) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    if out is None:
+        raise ConfigError("parquet is not text: name a file with --out")
+    try:
+        columns: Any = pa.Table.from_pylist(table)
+        parquet.write_table(columns, out)
+    except OSError as error:
+        raise ConfigError(f"cannot write {out}: {error}") from error

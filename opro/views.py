@@ -1,0 +1,140 @@
+"""What `opro show`, `compare`, `problems`, `proposers` and `models` print."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from opro.build import build_problem
+from opro.config import run_config
+from opro.console import number, plain, summary_table
+from opro.errors import ConfigError, OproError
+from opro.protocols import Problem
+from opro.reader import Reader, is_alive
+from opro.records import RunRecord, Status
+from opro.registry import find, known_names
+from opro.report import outcome, replay, summarize, verdict
+from opro.review import review
+from opro.verdict import compare
+
+WHOLE = 2000
+"""Characters of a reply that are shown; `opro export` gives all of it."""
+
+
+def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
+    """Show a run: what it is, how far it came, its best solutions, and the verdict."""
+    summary = summarize(reader, run)
+    title = f"{run.spec.problem}, model {run.spec.model or 'none'}"
+    console.print(summary_table([(run.spec.proposer, summary)], title))
+    console.print(f"status: {status(run)}", markup=False, highlight=False)
+    best = Table("trial", "step", "value", "solution", title="best solutions")
+    for trial in replay(reader, run).trajectory.top(10):
+        best.add_row(str(trial.number), str(trial.step), number(trial.value or 0.0), plain(trial.text))
+    console.print(best)
+    for reference in run.spec.references:
+        name = f"{reference.name} (proved)" if reference.optimum else reference.name
+        console.print(f"reference {name}: {number(reference.value)}", plain(reference.solution), highlight=False)
+    for sentence in verdict(reader, [run]).sentences:
+        console.print(f"• {sentence}", markup=False, highlight=False)
+
+
+def status(run: RunRecord) -> str:
+    """Say where a run stands; a run that died is told from one that works."""
+    if run.status is Status.RUNNING and not is_alive(run.id):
+        return f"died; `opro resume {run.id}` goes on where it was cut"
+    return f"{run.status}{f': {run.reason}' if run.reason else ''}"
+
+
+def show_step(console: Console, reader: Reader, run: RunRecord, step: int) -> None:
+    """Show the meta-prompts of a step, every raw reply and what became of it."""
+    last = max((record.step for record in reader.steps(run.id)), default=-1)
+    if step > last:
+        raise ConfigError(f"{run.id} has no step {step}; its last is {last}")
+    trials = [trial for trial in reader.trials(run.id) if trial.step <= step]
+    problem = _problem(run)
+    for generation in reader.generations(run.id, step=step):
+        console.rule(f"{generation.role}, temperature {generation.temperature:.3g}, {generation.seconds:.2f} s")
+        console.print(generation.prompt, markup=False, highlight=False)
+        replies = Table("reply", "what became of it", show_lines=True)
+        for reply in review(generation, trials, problem):
+            replies.add_row(plain(reply.text, WHOLE), plain(reply.fate, WHOLE))
+        console.print(replies)
+    made = Table("trial", "value", "solution", title=f"trials of step {step}")
+    for trial in trials:
+        if trial.step == step:
+            value = number(trial.value) if trial.value is not None else f"failed: {trial.evaluation.reason}"
+            made.add_row(str(trial.number), plain(value, WHOLE), plain(trial.text, WHOLE))
+    console.print(made)
+
+
+def _problem(run: RunRecord) -> Problem | None:
+    try:
+        return build_problem(run_config(run.spec.config))
+    except OproError:  # a problem of the user's own that is not here any more: show what can be shown
+        return None
+
+
+def compare_runs(console: Console, reader: Reader, names: Sequence[str], *, as_json: bool) -> None:
+    """Compare the runs of several contestants, each with all its seeds; the first one is held against the others."""
+    contestants: dict[str, list[RunRecord]] = {}
+    for name in names:
+        run = reader.run(name)
+        study = [other for other in reader.runs(baselines=True) if other.spec.study == run.id and not other.spec.parent]
+        for each in study if len(study) > 1 else [run]:
+            contestants.setdefault(label(each), []).append(each)
+    rows = [(name, summarize(reader, run)) for name, runs in contestants.items() for run in runs]
+    if as_json:
+        sys.stdout.writelines(json.dumps({"contestant": name, **summary.as_dict()}) + "\n" for name, summary in rows)
+        return
+    console.print(summary_table(rows, "runs"))
+    (first, *rest) = contestants
+    direction = contestants[first][0].spec.direction
+    ours = [outcome(reader, run) for run in contestants[first]]
+    for other in rest:
+        theirs = [outcome(reader, run) for run in contestants[other]]
+        comparison = compare(other, ours, theirs, direction)
+        sentence = comparison.sentence(first) if comparison else f"{first} and {other} share no seed"
+        console.print(f"• {sentence}.", markup=False, highlight=False)
+
+
+def label(run: RunRecord) -> str:
+    """Return what tells a contestant from others: all of its config but the seed."""
+    config = run.spec.config
+    settings = [f"{name}={value}" for name, value in config["set"].items()]
+    control = config["options"].get("control", "none")
+    parts = [run.spec.problem, *settings, run.spec.proposer, run.spec.model, "" if control == "none" else control]
+    return " ".join(part for part in parts if part)
+
+
+def show_table(kind: str, table: Mapping[str, str], option: str) -> None:
+    """List what a table of problems or proposers holds, with settings."""
+    console = Console()
+    for name in known_names(kind, table):
+        made = find(kind, name, table)
+        summary = (made.__doc__ or "").strip().partition("\n")[0]
+        console.print(f"{name}: {summary}", style="bold", markup=False, highlight=False)
+        fields: Mapping[str, Any] = made.Config.model_fields if hasattr(made, "Config") else {}
+        if fields:
+            settings = Table(f"{option} NAME=", "default", "what it is")
+            for field, info in fields.items():
+                settings.add_row(field, repr(info.default), info.description or "")
+            console.print(settings)
+
+
+def show_models() -> None:
+    """List the kinds of models, and the weights that are fetched by name with their place in the cache."""
+    from scorer_models import MODELS
+    from scorer_models.weights import known_models
+
+    console = Console()
+    for name in known_names("model", MODELS):
+        made = find("model", name, MODELS)
+        summary = (made.__doc__ or "").strip().partition("\n")[0]
+        console.print(f"{name}: {summary}", style="bold", markup=False, highlight=False)
+    weights = Table("model", "what it is", "MB", "licence", "in the cache")
+    for known in known_models():
+        weights.add_row(known.spec, known.about, str(known.megabytes), known.licence, "yes" if known.cached else "no")
+    console.print(weights)
