@@ -152,8 +152,8 @@ def _unreachable(failure: Exception, url: str) -> RequestError:
         root = root.__cause__ or root.__context__ or root
     if isinstance(root, TimeoutError):
         return RequestError(f"{url} did not answer in time: is the server overloaded, or the address wrong?")
-    reason = getattr(root, "strerror", None) or str(root) or type(root).__name__
-    return RequestError(f"{url} cannot be reached ({reason}): is the server running and the address right?")
+    reason = " ".join(str(getattr(root, "strerror", None) or root or "").split()) or type(root).__name__
+    return RequestError(f"{url} gave no answer ({reason[:_SHOWN]}): is the server running and the address right?")
 
 
 def too_long(failure: APIStatusError) -> bool:

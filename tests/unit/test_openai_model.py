@@ -106,6 +106,7 @@ class Server:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)
+                self.close_connection = answer.headers.get("connection") == "close"
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -367,6 +368,7 @@ async def test_no_sample_contains_a_stop_and_only_a_cut_off_one_is_incomplete(se
         Answer({"choices": []}),
         Answer({"error": {"message": "no"}}),
         Answer([]),
+        Answer(b'{"choices": [{"text": "\\ud800"}]}'),
         Answer(b""),
     ],
 )
@@ -378,6 +380,22 @@ async def test_an_answer_that_cannot_be_read_is_an_error_and_no_sample(server: S
 
 
 # errors
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(b"{}", headers={"content-length": "99", "connection": "close"}),
+        Answer(b"abc", headers={"content-encoding": "gzip"}),
+        Answer(b"zz\r\nabc", headers={"transfer-encoding": "chunked"}),
+    ],
+    ids=["cut off", "no gzip", "broken chunks"],
+)
+async def test_an_answer_that_breaks_off_is_an_error_without_a_status(server: Server, answer: Answer) -> None:
+    server.reply = lambda path, body: answer
+    error = await failure(server)
+    assert error.status is None
+    assert "gave no answer (" in str(error)
 
 
 @pytest.mark.parametrize(("status", "remedy"), [(401, "OPENAI_API_KEY"), (403, "OPENAI_API_KEY"), (503, "try again")])
@@ -448,14 +466,14 @@ def test_a_refused_connection_is_noticed_at_once() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-    with pytest.raises(ModelError, match=f"{url} cannot be reached .*: is the server running"):
+    with pytest.raises(ModelError, match=f"{url} gave no answer .*: is the server running"):
         OpenAIModel.load(f"tiny@{url}")
 
 
 async def test_a_connection_that_is_refused_later_says_so(server: Server) -> None:
     model = OpenAIModel.load(f"tiny@{server.url}")
     server.close()
-    with pytest.raises(RequestError, match="cannot be reached"):
+    with pytest.raises(RequestError, match="gave no answer"):
         await model.generate(Request(prompt="x"))
     await model.close()
 
