@@ -1,6 +1,7 @@
 import itertools
 from functools import cache
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -119,6 +120,26 @@ def test_the_integer_programme_finds_what_trying_all_tours_finds(points: np.ndar
 def test_the_optimum_of_12_cities_is_that_of_dynamic_programming(seed: int):
     distances = distance_matrix(random_points(12, seed))
     assert length(distances, optimal_tour(distances)) == pytest.approx(shortest_by_held_karp(distances))
+
+
+def two_triangles_joined_by_three_paths() -> np.ndarray:
+    """Return the classic metric of 12 cities whose relaxation (12) stays far below its shortest tour (14)."""
+    graph = nx.Graph()
+    for i in range(3):
+        nx.add_path(graph, [i, 3 + i, 6 + i, 9 + i])
+        graph.add_edges_from([(i, (i + 1) % 3), (9 + i, 9 + (i + 1) % 3)])
+    return nx.floyd_warshall_numpy(graph, nodelist=range(12))
+
+
+@pytest.mark.parametrize("first", [None, nearest_neighbour, lambda distances: np.arange(len(distances))])
+def test_the_proof_rests_neither_on_a_tight_relaxation_nor_on_a_good_first_tour(first, monkeypatch: pytest.MonkeyPatch):
+    if first is not None:
+        monkeypatch.setattr(exact, "_good_tour", first)
+    assert length(two_triangles_joined_by_three_paths(), optimal_tour(two_triangles_joined_by_three_paths())) == 14
+    for seed in (2, 5, 7):  # their relaxations lie 0.5 to 1.5 below the optimum
+        upper = np.triu(np.random.default_rng(seed).integers(1, 30, (12, 12)), 1).astype(float)
+        distances = upper + upper.T
+        assert length(distances, optimal_tour(distances)) == shortest_by_held_karp(distances)
 
 
 def test_the_optimum_of_clustered_cities_is_that_of_dynamic_programming():

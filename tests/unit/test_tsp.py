@@ -19,7 +19,7 @@ DIMENSION : 4
 EDGE_WEIGHT_TYPE : EUC_2D
 NODE_COORD_SECTION
 1 0 0
-2 3.0e0 4
+2 3.0e0 4.4
 3 3 0
 4 0 4
 EOF
@@ -190,7 +190,7 @@ async def test_a_tsplib_file_gives_the_cities_and_rounded_distances(tmp_path: Pa
     path = tmp_path / "four.tsp"
     path.write_text(FILE)
     tsp = problem(file=path)
-    assert tsp.points.tolist() == [[0, 0], [3, 4], [3, 0], [0, 4]]
+    assert tsp.points.tolist() == [[0, 0], [3, 4.4], [3, 0], [0, 4]]
     assert [e.value for e in await tsp.evaluate([Candidate("A B C D"), Candidate("A C B D")])] == [18, 14]
     assert tsp.references()[0].value == 14
 
