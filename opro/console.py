@@ -57,21 +57,18 @@ def _best_so_far(trajectory: Trajectory) -> Table:
 
 def summary_table(summaries: Iterable[tuple[str, Summary]], title: str) -> Table:
     """Return a table with a row for each (label, summary)."""
-    columns = ("run", "seed", "steps", "evaluated", "invalid", "samples", "best value", "gap", "seconds", "tokens")
-    table = Table("", *columns, title=title)
+    table = Table("", "seed", "steps", "evaluated", "best value", "gap", "samples", "seconds", title=title)
     for label, summary in summaries:
+        evaluated = f"{summary.unique}" + (f" + {summary.invalid} invalid" if summary.invalid else "")
         table.add_row(
             label,
-            summary.run,
             str(summary.seed),
             str(summary.steps),
-            str(summary.unique),
-            str(summary.invalid),
-            str(summary.samples),
+            evaluated,
             "none" if summary.best_value is None else number(summary.best_value),
             percent(summary.gap),
+            str(summary.samples) if summary.model else "",
             f"{summary.seconds:.1f}",
-            f"{summary.tokens:,}",
         )
     return table
 
@@ -83,18 +80,14 @@ def percent(gap: float | None) -> str:
 
 def run_table(summaries: Iterable[Summary], title: str) -> Table:
     """Return a table of runs, one a row."""
-    columns = ("run", "problem", "proposer", "model", "seed", "status", "steps", "evaluated", "best value", "gap")
-    table = Table(*columns, title=title)
+    table = Table("run", "proposer", "seed", "status", "steps", "best value", "gap", title=title)
     for summary in summaries:
         table.add_row(
             summary.run,
-            summary.problem,
-            summary.proposer,
-            plain(summary.model, 30),
+            f"{summary.proposer} {summary.model}".strip(),
             str(summary.seed),
             summary.status,
             str(summary.steps),
-            str(summary.unique),
             "none" if summary.best_value is None else number(summary.best_value),
             percent(summary.gap),
         )

@@ -27,6 +27,8 @@ REPLY_TOKENS = 512
 TEMPERATURE_LIMIT = 2.5
 """Where heating stops; above it a sample hardly depends on the prompt."""
 
+NO_MODEL = "the proposer `opro` needs a model"
+
 
 class Opro:
     """Asks a language model."""
@@ -66,15 +68,15 @@ class Opro:
         The style and the text of the template become part of them, so that a resumed run asks as it did.
         """
         given = configure(cls.Config, settings, "opro")
-        style = given.style if given.style != "auto" or model is None else model.style
-        template = load_template(problem, Style(style), given.template)
+        style = _style(given.style, model)
+        template = load_template(problem, style, given.template)
         merged = {**template.settings, **settings, "style": style, "template": template.source}
         return configure(cls.Config, merged, "opro")
 
     def __init__(self, problem: Problem, config: Config, seed: int, model: LanguageModel | None) -> None:
         """Take a config that `resolve` made, and the model to ask."""
         if model is None:
-            raise ConfigError("the proposer `opro` needs a model")
+            raise ConfigError(NO_MODEL)
         self._problem = problem
         self._brief = problem.brief()
         self._model = model
@@ -158,6 +160,14 @@ class Opro:
                 seed=_number(f"{seed}:{number}"),
                 constraint=None if chat else self._brief.constraint,
             )
+
+
+def _style(asked: str, model: LanguageModel | None) -> Style:
+    if asked != "auto":
+        return Style(asked)
+    if model is None:
+        raise ConfigError(NO_MODEL)
+    return model.style
 
 
 def _number(seed: str) -> int:

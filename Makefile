@@ -1,0 +1,46 @@
+# make demo    the first thing to try: a language model optimizes two problems in this terminal
+# make test    everything that proves the workbench (fetches the default model once)
+# make check   format, lint, types and import layers
+# make bench   the measurements of BENCHMARKS.md (hours; see there for single ones)
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+STORE := demo.db
+
+.PHONY: demo test check bench clean
+
+$(BIN)/opro: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): PyTorch is large, this takes a few minutes."
+	$(PIP_INSTALL) --editable .
+	touch $@
+
+$(VENV)/dev: $(BIN)/opro
+	$(PIP_INSTALL) --editable '.[dev]'
+	touch $@
+
+demo: $(BIN)/opro
+	$(BIN)/opro run linear-regression --steps 15 --store $(STORE)
+	$(BIN)/opro run tsp --set n=10 --steps 15 --store $(STORE)
+	@echo
+	@echo "Look closer:   $(BIN)/opro list --store $(STORE)"
+	@echo "               $(BIN)/opro show RUN --step 3 --store $(STORE)"
+	@echo "Draw it:       $(BIN)/opro show RUN --figure trajectory.svg --store $(STORE)"
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev
+	for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV)

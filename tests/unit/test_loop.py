@@ -1,0 +1,155 @@
+"""The loop: its limits, its contracts, and what a failed candidate does."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from opro.api import optimize, optimize_async
+from opro.config import run_config
+from opro.errors import ConfigError, ModelError, OproError
+from opro.loop import Progress
+from opro.reader import Reader
+from opro.records import Status
+from opro.types import Candidate, Direction, Evaluation, Request, Trial
+from opro.workbench import Workbench
+from scorer_models.scripted import ScriptedModel
+from tests.problems import Hill
+
+
+def answers(*numbers: int) -> ScriptedModel:
+    return ScriptedModel([str(number) for number in numbers])
+
+
+def test_a_run_stops_when_the_optimum_is_reached(store: str) -> None:
+    result = optimize(Hill(), model=answers(1, 42, 3), store=store, per_step=1, steps=10)
+    assert result.cost.reason == "the optimum was reached"
+    assert (result.cost.steps, result.cost.found, result.best and result.best.text) == (2, True, "x=42")
+
+
+def test_steps_0_scores_the_start_only(store: str) -> None:
+    result = optimize(Hill(), model=answers(1), store=store, steps=0)
+    assert (result.cost.steps, result.cost.trials, len(result.trajectory)) == (0, 1, 1)
+
+
+def test_a_limit_of_trials_is_kept_exactly(store: str) -> None:
+    result = optimize(Hill(), proposer="random", store=store, trials=6, per_step=4, steps=50, stop_at_optimum=False)
+    assert result.cost.trials == 6
+    assert result.cost.reason == "6 trials were made"
+
+
+def test_patience_ends_a_run_that_gets_no_better(store: str) -> None:
+    model = answers(*range(90, 100))
+    result = optimize(Hill(), model=model, store=store, per_step=1, steps=50, patience=3)
+    assert result.cost.reason == "3 steps brought nothing better"
+
+
+def test_seconds_end_a_run(store: str) -> None:
+    result = optimize(Hill(), model=answers(*range(40)), store=store, per_step=1, steps=50, seconds=1e-6)
+    assert result.cost.steps == 0
+    assert "seconds were used" in result.cost.reason
+
+
+def test_a_model_with_nothing_new_to_say_ends_the_run_after_some_silence(store: str) -> None:
+    result = optimize(Hill(), model=answers(7), store=store, per_step=2, steps=50, silence=3)
+    assert result.cost.reason == "the proposer had nothing new in 3 steps in a row"
+    assert [trial.text for trial in result.trajectory].count("x=7") == 1
+
+
+def test_a_reply_that_is_no_solution_is_a_failed_trial_with_its_reason(store: str) -> None:
+    result = optimize(Hill(), model=ScriptedModel(["I will not."]), store=store, per_step=1, steps=1)
+    failed = result.trajectory[-1]
+    assert failed.value is None
+    assert "not a number" in failed.evaluation.reason
+    assert result.cost.invalid == 1
+
+
+def test_a_run_without_any_success_says_so(store: str) -> None:
+    class Dead(Hill):
+        async def evaluate(self, candidates: Sequence[Candidate]) -> Sequence[Evaluation]:
+            return [Evaluation.failed("broken") for _ in candidates]
+
+    result = optimize(Dead(), model=answers(1, 2), store=store, per_step=1, steps=2)
+    assert result.best is None
+    assert "every candidate failed" in str(result)
+
+
+def test_an_evaluator_that_breaks_its_contract_is_an_error_and_the_run_is_kept_as_failed(store: str) -> None:
+    class Short(Hill):
+        async def evaluate(self, candidates: Sequence[Candidate]) -> Sequence[Evaluation]:
+            return []
+
+    with pytest.raises(RuntimeError, match="returned 0 evaluations"):
+        optimize(Short(), model=answers(1), store=store)
+    (run,) = Reader(store).runs()
+    assert run.status is Status.FAILED
+
+
+def test_a_model_that_fails_leaves_a_run_that_can_go_on(store: str) -> None:
+    def reply(request: Request) -> Sequence[str]:
+        if "x=5" in str(request.prompt):
+            raise ModelError("the server is down")
+        return ["5"]
+
+    with pytest.raises(ModelError, match="down"):
+        optimize(Hill(), model=ScriptedModel(reply), store=store, per_step=1, steps=3)
+    (run,) = Reader(store).runs()
+    assert (run.status, run.reason) == (Status.FAILED, "the server is down")
+
+    async def resume() -> str:
+        return await Workbench(store).resume(run.id, problem=Hill(), model=answers(41, 42))
+
+    asyncio.run(resume())
+    assert Reader(store).run(run.id).reason == "the optimum was reached"
+
+
+def test_the_proposer_is_told_only_what_is_recorded(store: str) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def watch(step: int, trials: Sequence[Trial]) -> None:
+        (run,) = Reader(store).runs()
+        seen.append((step, len(Reader(store).steps(run.id)) - 1))
+
+    optimize(Hill(), model=answers(1, 2, 3), store=store, per_step=1, steps=3, watch=watch)
+    assert seen == [(0, 0), (1, 1), (2, 2), (3, 3)]
+
+
+def test_the_same_seed_gives_the_same_run(store: str) -> None:
+    def run(seed: int) -> list[str]:
+        settings: dict[str, Any] = {"proposer": "evolution", "store": store, "steps": 5, "baselines": "never"}
+        return [trial.text for trial in optimize("linear-regression", seed=seed, **settings).trajectory]
+
+    assert run(3) == run(3) != run(4)
+
+
+async def test_inside_an_event_loop_the_asynchronous_form_is_asked_for(store: str) -> None:
+    with pytest.raises(OproError, match="optimize_async"):
+        optimize(Hill(), model=answers(1), store=store)
+    result = await optimize_async(Hill(), model=answers(42), store=store, per_step=1)
+    assert result.cost.found
+
+
+async def test_a_cancelled_run_is_stopped_and_can_go_on(store: str) -> None:
+    model = ScriptedModel(lambda request: [str(request.seed % 100)], delay=0.05)
+    work = asyncio.create_task(optimize_async(Hill(), model=model, store=store, per_step=1, steps=100))
+    await asyncio.sleep(0.4)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    (run,) = Reader(store).runs()
+    assert (run.status, run.reason) == (Status.STOPPED, "interrupted")
+
+
+def test_an_unknown_setting_names_the_nearest_one() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'steps'"):
+        run_config({"problem": "tsp", "stepz": 3})
+    with pytest.raises(ConfigError, match="per_step = 0"):
+        run_config({"problem": "tsp", "per_step": 0})
+
+
+def test_progress_ignores_rounding_when_it_compares_with_the_optimum(trial: Any) -> None:
+    progress = Progress(Direction.MINIMIZE)
+    progress.add([trial(0, "a", 100.00000000001)], 0.0)
+    assert progress.reached(100.0)
+    assert not progress.reached(99.9)

@@ -1,0 +1,227 @@
+"""The store: what is written comes back, and what goes wrong is said."""
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from opro.errors import ConfigError, StoreError
+from opro.journal import Journal
+from opro.reader import Reader, is_alive
+from opro.records import RunSpec, Status
+from opro.store import Store
+from opro.types import (
+    Candidate,
+    Direction,
+    Evaluation,
+    Generation,
+    Message,
+    Origin,
+    Reference,
+    Request,
+    Sample,
+    Trial,
+    Usage,
+)
+
+SPEC = RunSpec(
+    problem="hill",
+    direction=Direction.MAXIMIZE,
+    proposer="opro",
+    model="local",
+    seed=7,
+    config={"problem": "hill", "set": {"n": 3}},
+    references=(Reference("optimum", 1.5, optimum=True, solution="x=1"),),
+    fingerprint="abc",
+)
+
+
+@pytest.fixture
+def journal(store: str) -> Journal:
+    return Store(store).new_run(SPEC)
+
+
+def test_every_field_of_a_run_comes_back(store: str, journal: Journal) -> None:
+    run = Reader(store).run(journal.run)
+    assert run.spec.problem == "hill"
+    assert run.spec.direction is Direction.MAXIMIZE
+    assert run.spec.references == SPEC.references
+    assert (run.spec.seed, run.spec.config, run.spec.fingerprint) == (7, SPEC.config, "abc")
+    assert (run.spec.study, run.spec.parent, run.status) == (run.id, None, Status.RUNNING)
+    assert "python" in run.versions
+
+
+def test_every_field_of_trials_and_steps_comes_back(store: str, journal: Journal) -> None:
+    trials = [
+        Trial(0, 0, Candidate("x=1"), Evaluation(1 / 3, feedback="good", metrics={"speed": 2.0})),
+        Trial(1, 0, Candidate("x=“\U0001f600", Origin(5, 2, 1.3)), Evaluation.failed("not a number")),
+    ]
+    journal.record_step(trials, asking=0.5, scoring=0.25)
+    reader = Reader(store)
+    assert reader.trials(journal.run) == trials
+    assert reader.trials(journal.run, after=0) == trials[1:]
+    (step,) = reader.steps(journal.run)
+    assert (step.step, step.asking, step.scoring) == (0, 0.5, 0.25)
+
+
+def test_a_generation_comes_back_for_the_same_request_in_the_same_step_only(store: str, journal: Journal) -> None:
+    request = Request(prompt=(Message("user", "go"),), n=2, seed=3)
+    arrived = Generation((Sample("a"), Sample("b", complete=False)), Usage(9, 2, 1), 0.5)
+    made = journal.record_generation("optimizer", request, arrived)
+    assert journal.find_generation("optimizer", request) == made
+    assert journal.find_generation("scorer", request) is None
+    assert journal.find_generation("optimizer", Request(prompt="go", n=2, seed=3)) is None
+    (record,) = Reader(store).generations(journal.run, step=0)
+    assert (record.samples, record.usage, record.prompt) == (("a", "b"), Usage(9, 2, 1), "[user]\ngo")
+    assert Reader(store).usage(journal.run) == Usage(9, 2, 1)
+    assert Reader(store).samples(journal.run) == 2
+    journal.step = 1
+    assert journal.find_generation("optimizer", request) is None
+
+
+def test_what_no_database_can_hold_is_replaced() -> None:
+    assert Sample("a\ud800b\0").text == "a�b�"
+
+
+def test_a_step_is_recorded_whole_or_not_at_all(store: str, journal: Journal) -> None:
+    twice = [Trial(0, 0, Candidate("x"), Evaluation(1.0)), Trial(0, 0, Candidate("y"), Evaluation(2.0))]
+    with pytest.raises(StoreError, match="UNIQUE"):
+        journal.record_step(twice, asking=0, scoring=0)
+    assert Reader(store).steps(journal.run) == []
+    assert Reader(store).trials(journal.run) == []
+
+
+def test_a_reader_cannot_write(store: str, journal: Journal) -> None:
+    reader = Reader(store)
+    with pytest.raises(sa.exc.OperationalError, match="readonly"), reader._engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM runs"))
+
+
+def test_a_reader_sees_what_was_committed_while_a_writer_is_in_the_middle(store: str, journal: Journal) -> None:
+    with journal._write() as connection:
+        connection.execute(sa.text("UPDATE runs SET reason = 'half'"))
+        assert Reader(store).run(journal.run).reason == ""
+    assert Reader(store).run(journal.run).reason == "half"
+
+
+def test_two_runs_in_one_store_do_not_mix(store: str) -> None:
+    first, second = Store(store).new_run(SPEC), Store(store).new_run(SPEC)
+    first.record_step([Trial(0, 0, Candidate("x"), Evaluation(1.0))], asking=0, scoring=0)
+    second.record_step([Trial(0, 0, Candidate("y"), Evaluation(2.0))], asking=0, scoring=0)
+    assert [trial.text for trial in Reader(store).trials(second.run)] == ["y"]
+
+
+def test_a_run_is_alive_until_it_is_finished(store: str, journal: Journal) -> None:
+    assert is_alive(journal.run)
+    with pytest.raises(StoreError, match="another process is working"):
+        Store(store).continue_run(journal.run, {})
+    journal.finish(Status.DONE, "enough")
+    assert not is_alive(journal.run)
+    run = Reader(store).run(journal.run)
+    assert (run.status, run.reason) == (Status.DONE, "enough")
+
+
+def test_a_run_is_found_by_a_part_of_its_id_that_fits_no_other(store: str, journal: Journal) -> None:
+    reader = Reader(store)
+    assert reader.run(journal.run[-6:]).id == journal.run
+    Store(store).new_run(SPEC)
+    with pytest.raises(ConfigError, match="more than one"):
+        reader.run("hill")
+    with pytest.raises(ConfigError, match="hill-"):
+        reader.run(f"{journal.run}x")
+
+
+def test_a_newer_store_is_refused_and_left_alone(store: str, journal: Journal) -> None:
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    for opened in (Store, Reader):
+        with pytest.raises(StoreError, match="newer version"):
+            opened(store)
+
+
+def test_an_empty_database_is_brought_up_to_date_by_a_writer_only(tmp_path: Path) -> None:
+    path = str(tmp_path / "empty.db")
+    sqlite3.connect(path).execute("VACUUM")
+    with pytest.raises(StoreError, match="has no tables yet"):
+        Reader(path)
+    Store(path)
+    assert Reader(path).runs() == []
+
+
+def test_the_migrations_end_in_the_tables_that_the_code_uses(store: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from opro import schema
+
+    with Store(store).engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "letter.db"
+    path.write_text("Dear Sir or Madam, " * 100)
+    with pytest.raises(StoreError, match=r"letter\.db.*not a store"):
+        Store(str(path))
+
+
+def test_a_damaged_store_is_named(store: str, journal: Journal) -> None:
+    journal.record_step([Trial(i, 0, Candidate(f"{i}" * 99), Evaluation(1.0)) for i in range(500)], asking=0, scoring=0)
+    Store(store).close()
+    path = Path(store)
+    with sqlite3.connect(store) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"malformed|damaged"):
+        Reader(store).runs()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot make the folder"):
+        Store(str(tmp_path / "file" / "store.db"))
+
+
+def test_a_full_disk_loses_nothing(store: str, journal: Journal) -> None:
+    trial = Trial(0, 0, Candidate("x"), Evaluation(1.0))
+    journal.record_step([trial], asking=0, scoring=0)
+    journal.step = 1
+    with journal._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # what a full disk does to SQLite
+        connection.commit()
+    big = Trial(1, 1, Candidate("y" * 1_000_000), Evaluation(1.0))
+    with pytest.raises(StoreError, match=r"full.*resume"):
+        journal.record_step([big], asking=0, scoring=0)
+    assert Reader(store).trials(journal.run) == [trial]
+
+
+def test_a_store_that_another_program_holds_is_said_to_be_locked(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opro.store.BUSY_SECONDS", 0.1)
+    journal = Store(store).new_run(SPEC)
+    holder = sqlite3.connect(store, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="locked"):
+        journal.record_step([], asking=0, scoring=0)
+    holder.execute("ROLLBACK")
+    journal.record_step([], asking=0, scoring=0)
+
+
+def test_a_url_with_a_password_is_shown_without_it() -> None:
+    with pytest.raises(StoreError) as caught:
+        Store("nonsense://me:secret@localhost/x")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_store_that_may_not_be_written_is_named(store: str, journal: Journal) -> None:
+    Store(store).close()
+    Path(store).chmod(stat.S_IREAD)
+    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
+        connection.execute("SELECT 1")
+    engine = sa.create_engine(f"sqlite:///file:{store}?mode=ro&uri=true")
+    closed = Journal(engine, store, journal.run, journal._lock)
+    with pytest.raises(StoreError, match="may not be written"):
+        closed.record_step([], asking=0, scoring=0)
