@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 import numpy as np
 import torch
@@ -120,23 +119,25 @@ class Decoder:
                 rows.append(Row(job, len(jobs) + len(rows), number, sample, guide, guide.allowed()))
         return rows
 
-    def _prefill(self, prompts: Sequence[list[int]], kept: Sequence[int], jobs: Sequence[Job]) -> Tensor:
+    def _prefill(self, prompts: Sequence[list[int]], kept: list[int], jobs: Sequence[Job]) -> Tensor:
         """Read the prompts and return the logits after each, shape (len(prompts), vocabulary)."""
         root = shared(prompts)
         whole = any(len(prompt) == root for prompt in prompts)  # the root's last token must be read for its logits
         start = min(shared([kept, prompts[0]]), root - 1 if whole else root)
         self._tree.truncate(start)
-        ids, positions, owners, wanted = prompts[0][start:root], list(range(start, root)), [ROOT] * (root - start), []
+        ids, owners = prompts[0][start:root], [ROOT] * (root - start)
+        positions = list(range(start, root))
+        last: list[int] = []
         for number, prompt in enumerate(prompts):
-            jobs[number].cached = start if number == 0 else root
             ids = ids + prompt[root:]
-            positions.extend(range(root, len(prompt)))
             owners.extend([number] * (len(prompt) - root))
-            wanted.append(len(ids) - 1 if len(prompt) > root else root - start - 1)
-        logits = self._tree.add(Tokens(ids, positions, owners, owners), sorted(set(wanted)))
+            positions.extend(range(root, len(prompt)))
+            last.append(len(ids) - 1 if len(prompt) > root else root - start - 1)
+            jobs[number].cached = root if number else start
+        places = sorted(set(last))
+        logits = self._tree.add(Tokens(ids, positions, owners, owners), places)
         self._prefilled = len(self._tree)
-        ranks = {index: rank for rank, index in enumerate(sorted(set(wanted)))}
-        return logits[[ranks[index] for index in wanted]]
+        return logits[[places.index(place) for place in last]]
 
     def _decode(self, rows: Sequence[Row], settings: Settings, logits: Tensor, cap: int) -> None:
         """Sample until every row is done."""
@@ -179,7 +180,8 @@ class Decoder:
         """Drop the tokens of rows that are done when they are the greater part."""
         alive = sum(len(row.tokens) - row.pending for row in rows)
         if len(self._tree) - self._prefilled > 2 * alive + 256:
-            self._tree.keep([row.owner for row in rows] + list(range(rows[0].owner)))
+            first = 0  # the next batch may begin with the same prompt
+            self._tree.keep([first, *(row.parent for row in rows), *(row.owner for row in rows)])
 
     def _sample(self, rows: Sequence[Row], settings: Settings, logits: Tensor) -> None:
         """Choose the next token of every row."""
@@ -191,9 +193,9 @@ class Decoder:
                 here = [rows[i] for i in part]
                 scores, ids = pick(here, logits[index])
                 step = torch.tensor([len(row.tokens) for row in here], device=self._device)
-                chosen: list[int] = choose(scores, ids, settings.select(index), step).tolist()
+                chosen = choose(scores, ids, settings.select(index), step).cpu().numpy()
                 for row, token in zip(here, chosen, strict=True):
-                    row.take(token, self._guides.pieces, self._ends)
+                    row.take(int(token), self._guides.pieces, self._ends)
 
     def _among_few(self, rows: Sequence[Row], logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores and ids of the candidates only."""
@@ -216,9 +218,10 @@ class Decoder:
         return Generation(tuple(row.result() for row in rows), usage)
 
 
-def shared(prompts: Sequence[Sequence[int]]) -> int:
+def shared(prompts: Sequence[list[int]]) -> int:
     """Return the length of the prefix that all prompts have in common."""
     if len(prompts) == 1:
         return len(prompts[0])
     first, last = min(prompts), max(prompts)  # in lexical order, whatever lies between them shares what they share
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    different = (i for i, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return next(different, min(len(first), len(last)))

@@ -47,12 +47,14 @@ def fingerprint(name: str) -> str:
 
 def _hub_revision(name: str) -> str:
     """Return the hub id, with the commit when it is known."""
-    from transformers import AutoConfig
+    import transformers
 
+    auto: Any = transformers  # its lazy classes are not typed
     try:
-        commit = getattr(AutoConfig.from_pretrained(name), "_commit_hash", None)
+        config = auto.AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise ModelError(_not_found(name, error)) from error
+    commit = getattr(config, "_commit_hash", None)
     return f"{name} commit:{commit}" if commit else name
 
 
@@ -72,15 +74,18 @@ def load(name: str) -> Loaded:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     place = location(name)
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+    import transformers
 
     from scorer_models.tree import ATTENTION
 
-    logging.disable_progress_bar()
+    transformers.logging.disable_progress_bar()
+    auto: Any = transformers  # its lazy classes are not typed
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(place)
-        model: Any = AutoModelForCausalLM.from_pretrained(place, dtype=_dtype(device), attn_implementation=ATTENTION)
+        tokenizer: Any = auto.AutoTokenizer.from_pretrained(place)
+        model: Any = auto.AutoModelForCausalLM.from_pretrained(
+            place, dtype=_dtype(device), attn_implementation=ATTENTION
+        )
         model = model.eval().to(device)
     except (OSError, ValueError) as error:
         raise ModelError(_not_found(name, error)) from error
@@ -112,9 +117,9 @@ def _check_kind(name: str, model: Any) -> None:
 def _ends(tokenizer: Any, model: Any) -> frozenset[int]:
     """Return the ids that end a text."""
     ids: set[int] = set() if tokenizer.eos_token_id is None else {int(tokenizer.eos_token_id)}
-    more = getattr(model.generation_config, "eos_token_id", None)
+    more: int | list[int] | None = getattr(model.generation_config, "eos_token_id", None)
     if more is not None:
-        ids |= set(more if isinstance(more, list) else [more])
+        ids.update(more if isinstance(more, list) else [more])
     return frozenset(ids)
 
 

@@ -76,20 +76,27 @@ class LocalModel:
         call = _Call(request)
         with self._lock:
             self._waiting.append(call)
-        for _ in range(TURNS):  # what is started together arrives meanwhile, and is answered together
-            await asyncio.sleep(0)
+        try:
+            for _ in range(TURNS):  # what is started together arrives meanwhile, and is answered together
+                await asyncio.sleep(0)
+            self._submit()
+            return await asyncio.wrap_future(call.answer)
+        finally:
+            call.answer.cancel()  # does nothing when it is there; else nobody waits for it any more
+
+    def _submit(self) -> None:
+        """Let the worker serve what waits, as soon as it is free."""
         try:
             self._worker.submit(self._serve)
         except RuntimeError as error:
             raise ModelError("the model was closed") from error
-        return await asyncio.wrap_future(call.answer)
 
     async def close(self) -> None:
         """Let the running batch end, and free the weights."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
         for call in waiting:
-            call.answer.cancel()
+            _settle(call, ModelError("the model was closed"))
         await asyncio.to_thread(self._worker.shutdown)
         self._engine = None
         gc.collect()

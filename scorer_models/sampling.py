@@ -118,8 +118,10 @@ def _enough(head: Tensor, total: Tensor, settings: Settings) -> bool:
 
 def pad(candidates: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return candidate lists as one array (R, C), filled up with 0, and where it was filled up."""
-    sizes = np.array([len(ids) for ids in candidates])
-    filled = np.arange(sizes.max()) >= sizes[:, None]
-    out = np.zeros(filled.shape, dtype=np.int64)
-    out[~filled] = np.concatenate(candidates)
+    longest = max(len(ids) for ids in candidates)
+    out = np.zeros((len(candidates), longest), dtype=np.int64)
+    filled = np.ones(out.shape, dtype=np.bool_)
+    for row, ids in enumerate(candidates):
+        out[row, : len(ids)] = ids
+        filled[row, : len(ids)] = False
     return out, filled

@@ -45,7 +45,7 @@ class ScriptedModel:
 
     @classmethod
     def load(cls, path: str) -> Self:
-        """Return the model of a text file that holds one reply a line; `\\n` stands for a line break.
+        r"""Return the model of a text file that holds one reply a line; `\n` stands for a line break.
 
         Raises:
             ModelError: the file cannot be read, or is empty.

@@ -8,13 +8,14 @@ continued n times, where `generate(num_return_sequences=n)` of transformers comp
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, DynamicCache
+
+from opro.errors import ModelError
 
 ATTENTION = "opro_tree"
 ROOT = -1
@@ -51,7 +52,7 @@ def _attend(
     """Attend (shapes: query (1, heads, T, d); key and value (1, kv heads, N, d)) under the mask of the tree."""
     tree: TokenTree | None = options.get("tree")
     if tree is None or options.get("softcap") is not None or options.get("s_aux") is not None:
-        raise NotImplementedError(f"{type(module).__name__} attends in a way that the local backend does not know")
+        raise ModelError(f"{type(module).__name__} attends in a way that the local backend does not know")
     heads, length = query.shape[1], query.shape[2]
     group = heads // key.shape[1]
     # Heads that share a key head become more queries of that head, so that keys and values need not be repeated.
@@ -133,14 +134,15 @@ class TokenTree:
         self._owners, self._positions = self._owners[slots], self._positions[slots]
 
     def add(self, tokens: Tokens, wanted: Sequence[int]) -> Tensor:
-        """Add tokens and return the logits, shape (len(wanted), vocabulary), after those at the indices `wanted`."""
+        """Add tokens and return the logits after those at the ascending indices `wanted`.
+
+        The shape is (len(wanted), vocabulary).
+        """
         logits: list[Tensor] = []
-        for start in count(step=CHUNK):
-            if start >= len(tokens.ids):
-                return torch.cat(logits)
+        for start in range(0, len(tokens.ids), CHUNK):
             here = [i - start for i in wanted if start <= i < start + CHUNK]
             logits.append(self._forward(tokens.slice(start, start + CHUNK), here))
-        raise AssertionError  # count() does not end
+        return torch.cat(logits)
 
     @torch.inference_mode()
     def _forward(self, tokens: Tokens, wanted: Sequence[int]) -> Tensor:

