@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from evaluators import tours, tsplib
-from evaluators.optimal_tour import optimal_tour
 from opro.constraints import Permutation
 from opro.errors import ConfigError, InvalidSolutionError
 from opro.types import Brief, Candidate, Direction, Evaluation, Reference
@@ -143,6 +142,8 @@ class TourLength:
 
     @cached_property
     def _references(self) -> tuple[Reference, ...]:
+        from evaluators.optimal_tour import optimal_tour  # a second that `opro problems` need not pay
+
         optimum = optimal_tour(self.distances) if len(self.names) <= self.config.prove else None
         farthest = tours.farthest_insertion(self.distances)
         return (

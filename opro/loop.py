@@ -1,5 +1,6 @@
 """The loop: ask, evaluate, record, tell."""
 
+import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -110,6 +111,7 @@ class Loop:
         self.proposer.tell(trials)
         progress.add(trials, asking + scoring)
         self.watch(step, trials)
+        await asyncio.sleep(0)  # a step that waited for nothing lets Ctrl-C in here
 
     async def _candidates(self, step: int, made: int) -> Sequence[Candidate]:
         if step == 0:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from opro.types import Direction, Reference
 
@@ -111,6 +110,8 @@ def paired_test(differences: np.ndarray) -> float | None:
         return None
     if not differences.any():
         return 1.0
+    from scipy import stats  # half a second that a run without a test need not pay
+
     result = stats.permutation_test(
         (differences,), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(0)
     )
@@ -123,6 +124,8 @@ def interval(differences: np.ndarray) -> tuple[float, float] | tuple[None, None]
         return None, None
     if np.ptp(differences) == 0:
         return float(differences[0]), float(differences[0])
+    from scipy import stats
+
     result = stats.bootstrap(
         (differences,),
         np.mean,

@@ -134,7 +134,9 @@ def show_models() -> None:
         made = find("model", name, MODELS)
         summary = (made.__doc__ or "").strip().partition("\n")[0]
         console.print(f"{name}: {summary}", style="bold", markup=False, highlight=False)
-    weights = Table("model", "what it is", "MB", "licence", "in the cache")
+    weights = Table("model", "weights", "what it is", "MB", "licence", "in the cache")
     for known in known_models():
-        weights.add_row(known.spec, known.about, str(known.megabytes), known.licence, "yes" if known.cached else "no")
+        weights.add_row(
+            known.spec, known.name, known.about, str(known.megabytes), known.licence, "yes" if known.cached else "no"
+        )
     console.print(weights)

@@ -1,0 +1,5 @@
+"""`python -m opro` is `opro`."""
+
+from opro.cli import main
+
+main()

@@ -1,0 +1,264 @@
+"""The command, as a user types it."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from opro import cli
+from opro.reader import Reader
+
+Command = Callable[..., tuple[int, str, str]]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def opro(store: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run `opro ...` in this process; return exit code, standard output and standard error."""
+    monkeypatch.setenv("OPRO_STORE", store)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["opro", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def made(opro: Command) -> str:
+    """A finished run by evolution."""
+    code, out, _ = opro("run", "linear-regression", "--proposer", "evolution", "--steps", "5", "--json")
+    assert code == 0
+    return json.loads(out)["run"]
+
+
+@pytest.fixture
+def asked(opro: Command, tmp_path: Path) -> str:
+    """A finished run by a scripted model."""
+    script = tmp_path / "replies.txt"
+    script.write_text("15, b=13\nsorry\n11, b=12\n12, b=[bold]12\n")
+    code, out, _ = opro("run", "linear-regression", "--model", f"scripted:{script}", "--steps", "2", "--json")
+    assert code == 0
+    return json.loads(out)["run"]
+
+
+def test_a_run_prints_its_best_and_the_verdict(opro: Command) -> None:
+    code, out, _ = opro(
+        "run", "linear-regression", "--proposer", "surrogate", "--steps", "5", "--set", "w=3", "--set", "b=5"
+    )
+    assert code == 0
+    assert "w=3, b=5" in out
+    assert "surrogate reached the optimum in 1 of 1 run" in out
+    assert "surrogate against random: better in 1 of 1" in out
+    assert "1 seed is too few for a test" in out
+
+
+def test_json_is_one_line_per_run_with_the_promised_fields(opro: Command) -> None:
+    code, out, _ = opro("run", "tsp", "--set", "n=5", "--proposer", "random", "--seeds", "2", "--seed", "3", "--json")
+    assert code == 0
+    lines = [json.loads(line) for line in out.splitlines()]
+    promised = "run seed steps trials unique invalid best best_value optimum gap found seconds tokens"
+    assert all(set(promised.split()) <= set(line) for line in lines)
+    assert [line["seed"] for line in lines] == [3, 4]
+    assert [line["found"] for line in lines] == [True, True]
+
+
+def test_a_toml_file_says_what_to_run_and_options_overrule_it(opro: Command, tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('problem = "tsp"\nproposer = "random"\nsteps = 3\nseeds = 2\n[set]\nn = 6\n')
+    code, out, _ = opro("run", str(file), "--set", "n=7", "--json")
+    assert code == 0
+    runs = [json.loads(line) for line in out.splitlines()]
+    assert len(runs) == 2
+    assert all(len(run["best"].split()) == 7 for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "tps"], "unknown problem 'tps': did you mean 'tsp'?"),
+        (["run", "tsp", "--proposer", "evolutoin"], "did you mean 'evolution'?"),
+        (["run", "tsp", "--set", "m=3"], "unknown tsp setting 'm'"),
+        (["run", "tsp", "--set", "n=0"], "n = 0"),
+        (["run", "tsp", "--set", "n"], "NAME=VALUE is needed"),
+        (["run", "tsp", "--option", "temprature=2"], "did you mean 'temperature'?"),
+        (["run", "tsp", "--model", "lokal"], "unknown model 'lokal': did you mean 'local'?"),
+        (["run", "tsp", "--proposer", "surrogate"], "needs a numeric problem"),
+        (["run", "nowhere.toml"], "cannot read nowhere.toml"),
+        (["run", "mine.py:Problem"], "cannot import the problem 'mine.py:Problem'"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line_with_exit_code_2(opro: Command, arguments: list[str], message: str) -> None:
+    code, _, error = opro(*arguments)
+    assert code == 2
+    assert message in error
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    "content", ["problem = ", "steps = 3", 'problem = "tsp"\nstepz = 3', 'problem = "tsp"\nseeds = 0']
+)
+def test_a_toml_file_that_is_wrong_is_an_error(opro: Command, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(content)
+    code, _, error = opro("run", str(file))
+    assert code == 2
+    assert error.startswith("error: ")
+
+
+def test_an_unknown_option_is_an_error_with_the_nearest(opro: Command) -> None:
+    code, _, error = opro("run", "tsp", "--stepz", "3")
+    assert code == 2
+    assert "--steps" in error
+
+
+def test_a_store_that_does_not_exist_is_not_made_by_looking(opro: Command, store: str) -> None:
+    for arguments in (["list"], ["show", "x"], ["resume", "x"], ["compare", "x"], ["export", "x"]):
+        code, _, error = opro(*arguments)
+        assert code == 1
+        assert "there is no store" in error
+    assert not Path(store).exists()
+
+
+def test_an_unknown_run_is_named(opro: Command, made: str) -> None:
+    code, _, error = opro("show", made[:-1] + "x")
+    assert code == 2
+    assert f"did you mean {made!r}?" in error
+
+
+def test_list_shows_the_runs_but_not_their_baselines(opro: Command, made: str) -> None:
+    _, out, _ = opro("list")
+    assert made in out
+    _, out, _ = opro("list", "--json")
+    assert [json.loads(line)["run"] for line in out.splitlines()] == [made]
+
+
+def test_show_prints_the_best_solutions_and_references(opro: Command, made: str) -> None:
+    code, out, _ = opro("show", made)
+    assert code == 0
+    assert "best solutions" in out
+    assert "reference optimum (proved)" in out
+
+
+def test_a_step_is_shown_with_its_prompt_and_what_became_of_each_reply(opro: Command, asked: str) -> None:
+    _, out, _ = opro("show", asked, "--step", "1")
+    assert "w=15, b=13" in out
+    assert "trial 5, value" in out
+    assert "repeat of trial" in out
+    assert "failed: " in out or "rejected: " in out
+    assert "[bold]" in out  # a model's text is never markup
+    code, _, error = opro("show", asked, "--step", "9")
+    assert (code, "has no step 9; its last is 2" in error) == (2, True)
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_a_figure_is_drawn(opro: Command, made: str, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"trajectory.{ending}"
+    code, out, _ = opro("show", made, "--figure", str(path))
+    assert code == 0
+    assert str(path) in out
+    assert path.stat().st_size > 5000
+
+
+def test_a_figure_of_an_unknown_format_is_an_error(opro: Command, made: str, tmp_path: Path) -> None:
+    code, _, error = opro("show", made, "--figure", str(tmp_path / "x.nope"))
+    assert code == 2
+    assert "cannot draw" in error
+
+
+def test_exports_hold_every_trial(opro: Command, asked: str, store: str, tmp_path: Path) -> None:
+    trials = Reader(store).trials(asked)
+    _, out, _ = opro("export", asked)
+    assert [row["text"] for row in csv.DictReader(out.splitlines())] == [trial.text for trial in trials]
+    _, out, _ = opro("export", asked, "--format", "jsonl")
+    assert [json.loads(line)["value"] for line in out.splitlines()] == [trial.value for trial in trials]
+    path = tmp_path / "trials.parquet"
+    assert opro("export", asked, "--format", "parquet", "--out", str(path))[0] == 0
+    assert parquet.read_table(path).column("number").to_pylist() == [trial.number for trial in trials]
+    assert opro("export", asked, "--format", "xml")[0] == 2
+    assert opro("export", asked, "--format", "parquet")[0] == 2
+
+
+def test_compare_pairs_contestants_by_seed(opro: Command) -> None:
+    runs = []
+    for proposer in ("surrogate", "random"):
+        arguments = ["--proposer", proposer, "--seeds", "7", "--steps", "3", "--baselines", "never", "--json"]
+        _, out, _ = opro("run", "linear-regression", *arguments)
+        runs.append(json.loads(out.splitlines()[0])["run"])
+    code, out, _ = opro("compare", *runs)
+    assert code == 0
+    assert "better in 7 of 7" in out
+    assert "a gain is shown" in out
+
+
+def test_resume_goes_on_with_a_larger_limit(opro: Command, store: str) -> None:
+    arguments = ["--proposer", "random", "--steps", "2", "--json", "--baselines", "never"]
+    _, out, _ = opro("run", "linear-regression", *arguments)
+    run = json.loads(out)["run"]
+    before = Reader(store).trials(run)
+    code, out, _ = opro("resume", run, "--steps", "4", "--json")
+    assert code == 0
+    assert json.loads(out)["steps"] == 4
+    assert Reader(store).trials(run)[: len(before)] == before
+
+
+def test_tables_of_problems_proposers_and_models(opro: Command) -> None:
+    for command, word in (("problems", "tsp"), ("proposers", "surrogate"), ("models", "SmolLM2")):
+        code, out, _ = opro(command)
+        assert code == 0
+        assert word in out
+
+
+def test_help_loads_nothing_large() -> None:
+    code = "import sys, opro.cli; sys.exit(bool({'torch', 'transformers', 'sqlalchemy', 'scipy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_everything_and_says_how_to_go_on(tmp_path: Path, stop: signal.Signals) -> None:
+    store = str(tmp_path / "store.db")
+    arguments = ["run", "tsp", "--set", "n=30", "--proposer", "random", "--steps", "100000"]
+    command = [sys.executable, "-m", "opro", *arguments, "--store", store]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=ROOT)
+    while not Path(store).exists() or not _trials(store):
+        time.sleep(0.02)
+    process.send_signal(stop)
+    _, error = process.communicate(timeout=60)
+    (run,) = Reader(store).runs()
+    assert process.returncode == 130
+    assert f"opro resume {run.id} --store {store}" in error
+    assert (run.status, run.reason) == ("stopped", "interrupted")
+
+
+def _trials(store: str) -> int:
+    try:
+        reader = Reader(store)
+        return sum(len(reader.trials(run.id)) for run in reader.runs())
+    except Exception:  # noqa: BLE001 - the store is being made
+        return 0
+
+
+@pytest.mark.model
+def test_the_problem_of_the_readme_runs(tmp_path: Path) -> None:
+    """The example needs the default model: it is the whole way from a class to a verdict."""
+    environment = {**os.environ, "OPRO_STORE": str(tmp_path / "store.db")}
+    command = [sys.executable, "examples/parabola.py"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "opro bettered the best starting solution in 1 of 1 run" in done.stdout
