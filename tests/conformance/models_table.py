@@ -12,6 +12,7 @@ import pytest
 from opro.constraints import Choice, Permutation, Regex
 from opro.protocols import LanguageModel
 from opro.types import Request
+from scorer_models.openai import OpenAIModel
 from scorer_models.scripted import ScriptedModel
 
 
@@ -45,4 +46,8 @@ def obey(request: Request) -> Sequence[str]:
 MODELS: Mapping[str, Entry] = {
     "scripted": Entry(lambda _: ScriptedModel(obey, enforces=frozenset({Regex, Choice, Permutation}))),
     "local": Entry(lambda request: request.getfixturevalue("local_model"), closes=False, marks=[pytest.mark.model]),
+    "openai on llama.cpp": Entry(
+        lambda request: OpenAIModel.load(f"default-135M@{request.getfixturevalue('llama_server')}"),
+        marks=[pytest.mark.model],
+    ),
 }
