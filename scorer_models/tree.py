@@ -126,6 +126,7 @@ class TokenTree:
         self._owners = torch.full((length,), ROOT, dtype=torch.long, device=self.device)
         self._positions = torch.arange(length, device=self.device)
 
+    @torch.inference_mode()
     def keep(self, owners: Sequence[int]) -> None:
         """Forget the tokens whose owner is neither the root nor among `owners`."""
         wanted = torch.tensor([ROOT, *owners], device=self.device)
