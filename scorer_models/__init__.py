@@ -8,6 +8,7 @@ from opro.registry import find
 MODELS: Mapping[str, str] = {
     "local": "scorer_models.local:LocalModel",
     "openai": "scorer_models.openai:OpenAIModel",
+    "uniform": "scorer_models.uniform:UniformModel",
     "scripted": "scorer_models.scripted:ScriptedModel",
 }
 

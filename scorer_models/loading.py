@@ -105,13 +105,12 @@ def load(name: str) -> Loaded:
 
 def _check_kind(name: str, model: Any) -> None:
     """Refuse models whose attention the token tree cannot serve."""
+    from scorer_models.tree import STRANGE
+
     config = model.config.get_text_config()
     layers = set(getattr(config, "layer_types", None) or ())
     if not getattr(model, "_supports_attention_backend", False) or not layers <= LAYERS:
-        raise ModelError(
-            f"{name!r} ({config.model_type}) attends in a way that the local backend does not know; "
-            f"serve it with vLLM or llama.cpp and use openai:MODEL@URL"
-        )
+        raise ModelError(STRANGE.format(f"{name!r} ({config.model_type})"))
 
 
 def _ends(tokenizer: Any, model: Any) -> frozenset[int]:

@@ -20,6 +20,9 @@ from opro.errors import ModelError
 ATTENTION = "opro_tree"
 ROOT = -1
 CHUNK = 512  # tokens of one prefill pass: large enough for full speed, small enough for its mask and logits
+STRANGE = (
+    "{} attends in a way that the local backend does not know; serve it with vLLM or llama.cpp and use openai:MODEL@URL"
+)
 SPARE = 256  # slots by which the cache grows at least
 
 
@@ -52,7 +55,7 @@ def _attend(
     """Attend (shapes: query (1, heads, T, d); key and value (1, kv heads, N, d)) under the mask of the tree."""
     tree: TokenTree | None = options.get("tree")
     if tree is None or options.get("softcap") is not None or options.get("s_aux") is not None:
-        raise ModelError(f"{type(module).__name__} attends in a way that the local backend does not know")
+        raise ModelError(STRANGE.format(type(module).__name__))
     heads, length = query.shape[1], query.shape[2]
     group = heads // key.shape[1]
     # Heads that share a key head become more queries of that head, so that keys and values need not be repeated.

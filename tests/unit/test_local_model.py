@@ -1,0 +1,266 @@
+"""The local backend on a tiny random model, compared with transformers' own forward pass and generation."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers.decoders import ByteLevel
+from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, MistralConfig, PreTrainedTokenizerFast
+
+from opro.constraints import Permutation, Regex
+from opro.errors import ModelError
+from opro.types import Message, Request, Style
+from scorer_models import loading
+from scorer_models.engine import Engine
+from scorer_models.generation import Decoder, shared
+from scorer_models.local import LocalModel
+
+WINDOW = 1500
+SHAPE = {
+    "vocab_size": 258,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": WINDOW,
+    "initializer_range": 0.4,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+    "pad_token_id": 0,
+}
+LONG = "All work and no play makes Jack a dull boy. " * 20
+
+
+def never() -> bool:
+    return False
+
+
+def save(directory: Path, config: LlamaConfig | MistralConfig | Gemma2Config) -> Path:
+    """Write a random model and a tokenizer of single bytes."""
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(directory)
+    pieces = ["<end>", "<special>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = ByteLevel()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<end>", additional_special_tokens=["<special>"]
+    ).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tmp_path_factory.mktemp("tiny"), LlamaConfig(**SHAPE))
+
+
+@pytest.fixture(autouse=True)
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_dtype", lambda device: torch.float32)
+
+
+@pytest.fixture
+async def model(tiny: Path) -> AsyncIterator[LocalModel]:
+    model = LocalModel.load(str(tiny))
+    yield model
+    await model.close()
+
+
+@pytest.fixture
+def engine(tiny: Path) -> Engine:
+    return Engine(loading.load(str(tiny)))
+
+
+def answer(engine: Engine, *requests: Request) -> list[list[str]]:
+    """Answer requests as one batch; return their texts."""
+    generations = engine.answer([(request, never) for request in requests])
+    return [[sample.text for sample in generation.samples] for generation in generations]
+
+
+def greedy(directory: Path, prompt: str, tokens: int) -> str:
+    """Return what transformers itself generates."""
+    plain = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(directory)
+    ids = tokenizer(prompt, return_tensors="pt").input_ids
+    mask = torch.ones_like(ids)
+    out = plain.generate(ids, attention_mask=mask, max_new_tokens=tokens, do_sample=False, pad_token_id=0)
+    return tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+
+
+def test_greedy_texts_are_those_of_transformers(tiny: Path, engine: Engine) -> None:
+    prompts = ["", "x", "Hello there", LONG + "one", LONG + "two, three", LONG[5:], LONG]
+    requests = [Request(prompt=prompt or "y", n=2, max_tokens=20, temperature=0) for prompt in prompts]
+    expected = [[greedy(tiny, request.prompt, 20)] * 2 for request in requests if isinstance(request.prompt, str)]
+    assert answer(engine, *requests) == expected
+    assert answer(engine, *requests[3:5]) == expected[3:5]  # what they share is computed once
+    assert answer(engine, requests[3]) == expected[3:4]  # and kept
+
+
+def test_a_sliding_window_is_respected(tmp_path: Path) -> None:
+    save(tmp_path, MistralConfig(**SHAPE, sliding_window=16))
+    texts = answer(
+        Engine(loading.load(str(tmp_path))), *(Request(prompt=LONG + end, max_tokens=30, temperature=0) for end in "ab")
+    )
+    assert texts == [[greedy(tmp_path, LONG + end, 30)] for end in "ab"]
+
+
+def test_a_kind_of_attention_that_would_go_wrong_is_refused(tmp_path: Path) -> None:
+    save(tmp_path, Gemma2Config(**SHAPE, attn_logit_softcapping=3.0))
+    with pytest.raises(ModelError, match="openai:"):
+        answer(Engine(loading.load(str(tmp_path))), Request(prompt="x"))
+
+
+def test_texts_do_not_depend_on_what_else_is_in_the_batch(engine: Engine) -> None:
+    requests = [
+        Request(prompt=LONG + word, n=5, max_tokens=12, seed=seed, temperature=0.8, top_p=0.9)
+        for seed, word in enumerate(("one", "two", "", "one", "three and more"))
+    ]
+    requests.append(Request(prompt="other", n=40, max_tokens=70, seed=9))
+    together = answer(engine, *requests)
+    assert together == [answer(engine, request)[0] for request in requests]
+    assert together[0] != together[3]
+
+
+def test_usage_counts_what_was_computed_anew(engine: Engine) -> None:
+    requests = [Request(prompt=LONG + word, n=3, max_tokens=2) for word in ("one", "two")]
+    size = len(LONG)
+    first, second = (g.usage for g in engine.answer([(request, never) for request in requests]))
+    assert (first.prompt, first.cached, second.prompt, second.cached) == (size + 3, 0, size + 3, size)
+    assert first.completion <= 6
+    (again,) = engine.answer([(requests[0], never)])
+    assert again.usage.cached == size + 2  # the last token is read again for its logits
+
+
+def test_rows_that_are_done_are_dropped_and_the_others_go_on_unharmed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [
+        Request(prompt="Long", n=1, max_tokens=400, seed=1, temperature=0),
+        Request(prompt="Short", n=60, max_tokens=30, seed=2),
+    ]
+    sizes: list[int] = []
+    compact = Decoder._compact
+
+    def watched(self: Decoder, rows: list) -> None:
+        compact(self, rows)
+        sizes.append(len(self._tree))
+
+    monkeypatch.setattr(Decoder, "_compact", watched)
+    together = answer(engine, *requests)
+    assert any(after < before for before, after in pairwise(sizes))
+    assert together == [answer(engine, request)[0] for request in requests]
+
+
+def test_an_end_of_text_completes_and_is_no_part_of_the_text(engine: Engine) -> None:
+    (generation,) = engine.answer([(Request(prompt="End", n=40, max_tokens=60, temperature=3.0), never)])
+    assert any(sample.complete for sample in generation.samples)
+    assert not any("<end>" in sample.text or "<special>" in sample.text for sample in generation.samples)
+
+
+def test_a_lack_of_memory_is_met_by_smaller_batches(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = [Request(prompt=word, n=6, max_tokens=9, seed=3) for word in ("one", "two", "three")]
+    expected = answer(engine, *requests)
+    read = Decoder._read
+
+    def scarce(self: Decoder, rows: list) -> torch.Tensor:
+        if len(rows) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return read(self, rows)
+
+    monkeypatch.setattr(Decoder, "_read", scarce)
+    assert answer(engine, *requests) == expected
+
+
+def test_no_memory_at_all_is_an_error_with_its_remedy(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(self: Decoder, rows: list) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Decoder, "_read", none)
+    (error,) = engine.answer([(Request(prompt="x"), never)])
+    assert isinstance(error, ModelError)
+    assert "smaller model" in str(error)
+
+
+async def test_a_prompt_beyond_the_window_is_an_error_that_says_by_how_much(model: LocalModel) -> None:
+    with pytest.raises(ModelError, match=rf"{WINDOW + 10} tokens, 11 more than"):
+        await model.generate(Request(prompt="x" * (WINDOW + 10)))
+    generation = await model.generate(Request(prompt="x" * (WINDOW - 3), max_tokens=50, constraint=Regex("[ab]{9}")))
+    assert not generation.samples[0].complete
+    assert len(generation.samples[0].text) == 3
+
+
+async def test_one_bad_request_does_not_spoil_the_batch(model: LocalModel) -> None:
+    bad = [
+        Request(prompt="x" * 2 * WINDOW),
+        Request(prompt=(Message("user", "hi"),)),
+        Request(prompt="x", constraint=Regex("(?=a)a")),
+    ]
+    good = Request(prompt="x", n=2, max_tokens=5)
+    *errors, fine = await asyncio.gather(*(model.generate(r) for r in (*bad, good)), return_exceptions=True)
+    assert [type(error) for error in errors] == [ModelError] * 3
+    assert "chat template" in str(errors[1])
+    assert fine.samples == (await model.generate(good)).samples
+
+
+async def test_a_cancelled_request_stops_and_harms_no_other(model: LocalModel) -> None:
+    other = Request(prompt="Other", n=3, max_tokens=10)
+    expected = (await model.generate(other)).samples
+    forever = Request(prompt="Long", n=64, max_tokens=1400, constraint=Regex("[ab]{1400}"))
+    task = asyncio.create_task(model.generate(forever))
+    await asyncio.sleep(0.3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await asyncio.wait_for(model.generate(other), 10)).samples == expected
+
+
+async def test_it_works_in_one_event_loop_after_another(model: LocalModel) -> None:
+    request = Request(prompt="x", max_tokens=4)
+    elsewhere = await asyncio.to_thread(lambda: asyncio.run(model.generate(request)))
+    assert elsewhere.samples == (await model.generate(request)).samples
+
+
+async def test_a_closed_model_says_so(tiny: Path) -> None:
+    model = LocalModel.load(str(tiny))
+    await model.close()
+    with pytest.raises(ModelError, match="closed"):
+        await model.generate(Request(prompt="x"))
+
+
+async def test_a_place_without_a_model_is_an_error_that_names_it(tmp_path: Path) -> None:
+    model = LocalModel.load(str(tmp_path))
+    with pytest.raises(ModelError, match=tmp_path.name):
+        await model.generate(Request(prompt="x"))
+    await model.close()
+
+
+async def test_a_forced_text_is_not_sampled(model: LocalModel) -> None:
+    request = Request(prompt="x", n=2, max_tokens=40, constraint=Permutation(("only this one",), ", "))
+    generation = await model.generate(request)
+    assert [sample.text for sample in generation.samples] == [", only this one"] * 2
+
+
+async def test_a_directory_is_identified_by_its_configuration_and_files(tiny: Path, tmp_path: Path) -> None:
+    other = save(tmp_path, LlamaConfig(**{**SHAPE, "num_hidden_layers": 3}))
+    assert LocalModel.load(str(tiny)).fingerprint == LocalModel.load(str(tiny)).fingerprint
+    assert LocalModel.load(str(tiny)).fingerprint != LocalModel.load(str(other)).fingerprint
+    assert "sha256:" in LocalModel.load("").fingerprint
+
+
+async def test_small_models_continue(model: LocalModel) -> None:
+    assert model.style is Style.CONTINUATION
+    assert replace(Request(prompt="x"), n=2).n == 2
+
+
+def test_the_shared_prefix_of_prompts() -> None:
+    assert shared([[1, 2, 3]]) == 3
+    assert shared([[1, 2, 3], [1, 2], [1, 2, 4]]) == 2
+    assert shared([[1], [2]]) == 0
+    assert shared([[], [2]]) == 0
