@@ -93,7 +93,8 @@ class TourLength:
         """Return the last tour in `text`, such as `A C B D`, in the direction in which its second city comes first.
 
         A tour is written with names or numbers, between <trace> tags or as the last part of a line that looks like a
-        tour; a return to the first city at its end is dropped. Tours that start elsewhere are refused, as in OPRO.
+        tour; a return to the first city at its end is dropped. A tour is closed, so it may start anywhere (OPRO refuses
+        those that do not start at the first city).
 
         Raises:
             InvalidSolutionError: there is no tour, or it leaves out, repeats or invents a city.
@@ -127,6 +128,13 @@ class TourLength:
         others = list(range(1, len(self.names)))
         random.shuffle(others)
         return self._text(_directed([0, *others]))
+
+    def rewrite(self, text: str, random: Random) -> str:
+        """Return the tour from a random city on, in a random direction."""
+        tour = self._tour(text)
+        start = random.randrange(len(tour))
+        turned = tour[start:] + tour[:start]
+        return self._text(turned[::-1] if random.random() < 0.5 else turned)
 
     def mutate(self, text: str, random: Random) -> str:
         """Return the tour with a random segment reversed (2-opt), or moved elsewhere (or-opt, up to 3 cities)."""
@@ -192,9 +200,8 @@ class TourLength:
         if missing := [name for i, name in enumerate(self.names) if i not in counts]:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise InvalidSolutionError(f"never visits {', '.join(missing[:5])}{more}")
-        if tour[0] != 0:
-            raise InvalidSolutionError(f"starts with {self.names[tour[0]]}, not with {self.names[0]}")
-        return _directed(tour)
+        first = tour.index(0)
+        return _directed(tour[first:] + tour[:first])
 
     def _words(self, text: str) -> list[str]:
         """Return the words of a reply that stand for cities, known or not; at least one."""

@@ -33,8 +33,12 @@ class MetaPrompt:
     source: str
     name: str
 
-    def render(self, brief: Brief, direction: Direction, shown: Iterable[Shown], goal: str = "") -> str:
+    def render(
+        self, brief: Brief, direction: Direction, shown: Iterable[Shown], *, goal: str = "", lead: str = ""
+    ) -> str:
         """Return the meta-prompt with past solutions in the given order, usually worst to best.
+
+        A continuation ends in the score that is asked for, `goal`, and the beginning of the answer, `lead`.
 
         Raises:
             ConfigError: the template has a placeholder that is not known, or a lone dollar sign.
@@ -46,7 +50,7 @@ class MetaPrompt:
             "noun": brief.noun,
             "score_name": brief.score,
             "answer": brief.answer,
-            "lead": brief.lead,
+            "lead": lead,
             "goal": goal,
             "order": "descending" if falling else "ascending",
             "better": "lower" if falling else "higher",

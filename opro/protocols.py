@@ -80,6 +80,15 @@ class Mutable(Sampled, Protocol):
 
 
 @runtime_checkable
+class Rewritable(Protocol):
+    """A problem of which one solution can be written in several ways, such as a tour from each of its cities."""
+
+    def rewrite(self, text: str, random: Random) -> str:
+        """Return the solution `text` written in a random one of the ways that `parse` reads as the same solution."""
+        ...
+
+
+@runtime_checkable
 class Numeric(Sampled, Protocol):
     """A problem whose solutions are points: what the `surrogate` proposer needs."""
 

@@ -79,6 +79,11 @@ class GenerationRecord:
         return self.request["temperature"]
 
     @property
+    def lead(self) -> str:
+        """The end of the prompt with which every answer begins."""
+        return self.request["lead"]
+
+    @property
     def prompt(self) -> str:
         """The prompt as text; the turns of a chat stand under their roles."""
         prompt = self.request["prompt"]

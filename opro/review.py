@@ -28,9 +28,8 @@ def review(generation: GenerationRecord, trials: Sequence[Trial], problem: Probl
         if trial.candidate.origin
     }
     first = {trial.text: trial for trial in reversed(trials)}
-    lead = problem.brief().lead if problem and isinstance(generation.request["prompt"], str) else ""
     return [
-        Reply(text, _fate(by_origin.get((generation.id, number)), lead + text, first, problem))
+        Reply(text, _fate(by_origin.get((generation.id, number)), generation.lead + text, first, problem))
         for number, text in enumerate(generation.samples)
     ]
 

@@ -147,11 +147,14 @@ class Message:
 class Request:
     """`n` samples of one prompt: a chat, or a text to be continued.
 
+    `lead` is the end of the prompt that belongs to the answer already: an answer is lead + sample. Models ignore it.
+
     Generation ends before the first of `stop`, which is not part of the sample. A constraint covers the text before
     `stop`. `top_k` and `min_p` of 0 and `top_p` of 1 switch that truncation off; temperature 0 is greedy.
     """
 
     prompt: str | tuple[Message, ...]
+    lead: str = ""
     n: int = 1
     max_tokens: int = 256
     temperature: float = 1.0

@@ -7,16 +7,18 @@ computed, evaluations are what counts: more samples are drawn than asked for, an
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, zip_longest
+from random import Random
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from opro.constraints import Constraint, Permutation
 from opro.errors import ConfigError, InvalidSolutionError, ModelError
 from opro.metaprompt import Shown, flipped, load_template, read_template
-from opro.protocols import LanguageModel, Problem
+from opro.protocols import LanguageModel, Problem, Rewritable
 from opro.registry import configure
 from opro.trajectory import Trajectory
 from opro.types import Candidate, Generation, Message, Origin, Request, Style, Trial
@@ -28,6 +30,10 @@ TEMPERATURE_LIMIT = 2.5
 """Where heating stops; above it a sample hardly depends on the prompt."""
 
 NO_MODEL = "the proposer `opro` needs a model"
+
+
+LEAST_FREE = 3
+"""Items of a sequence that are written anew at least; fewer have hardly another order."""
 
 
 class Opro:
@@ -57,6 +63,11 @@ class Opro:
         heat: float = Field(1.3, ge=1, description="factor on the temperature from one round to the next")
         top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling; 1 is off")
         min_p: float = Field(0.0, ge=0, lt=1, description="least probability relative to the likeliest token; 0 is off")
+        keep: int = Field(
+            0,
+            ge=0,
+            description="for sequences: begin an answer with a part of one of so many best solutions; 0: never",
+        )
         control: Literal["none", "flipped-scores"] = Field(
             "none", description="flipped-scores shows the scores in reverse: a model that follows them gets worse"
         )
@@ -87,37 +98,40 @@ class Opro:
         self._trajectory = Trajectory(problem.direction)
 
     async def ask(self, step: int, n: int) -> Sequence[Candidate]:
-        """Return up to `n` new solutions; where there are too few, replies that are none, to fail with their reason."""
-        prompts = self._prompts()
-        new: dict[str, Candidate] = {}
+        """Return up to `n` new solutions; where there are too few, replies that are none, to fail with their reason.
+
+        Of the new ones, those that the model wrote most often come first.
+        """
+        random = Random(f"{self._seed}:{step}")
+        shown = self._shown()
+        new: dict[str, list[Candidate]] = {}
         invalid: dict[str, Candidate] = {}
         temperature = self._config.temperature
-        for number in range(self._config.rounds):
-            requests = self._requests(prompts, n, temperature, f"{self._seed}:{step}:{number}")
+        for _ in range(self._config.rounds):
+            requests = list(self._requests(shown, n, temperature, random))
             generations = await asyncio.gather(*map(self._model.generate, requests))
-            for candidate in _samples(generations, temperature):
-                self._sort(candidate, new, invalid)
+            for answer in _answers(requests, generations):
+                self._sort(answer, new, invalid)
             if len(new) >= n:
                 break
             temperature = min(TEMPERATURE_LIMIT, temperature * self._config.heat)
-        return [*new.values(), *invalid.values()][:n]
+        ranked = sorted(new.values(), key=len, reverse=True)
+        return [*(same[0] for same in ranked), *invalid.values()][:n]
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Add to the trajectory."""
         self._trajectory.extend(trials)
 
-    def _sort(self, candidate: Candidate, new: dict[str, Candidate], invalid: dict[str, Candidate]) -> None:
-        lead = self._brief.lead if self._style is Style.CONTINUATION else ""
-        text = lead + candidate.text
+    def _sort(self, answer: Candidate, new: dict[str, list[Candidate]], invalid: dict[str, Candidate]) -> None:
         known = self._trajectory.known
         try:
-            solution = self._problem.parse(text)
+            solution = self._problem.parse(answer.text)
         except InvalidSolutionError:
-            if text not in known:
-                invalid.setdefault(text, Candidate(text, candidate.origin))
+            if answer.text not in known:
+                invalid.setdefault(answer.text, answer)
             return
         if solution not in known:
-            new.setdefault(solution, Candidate(solution, candidate.origin))
+            new.setdefault(solution, []).append(Candidate(solution, answer.origin))
 
     def _shown(self) -> list[Shown]:
         """Return the past solutions to show, worst to best, so that the best stands nearest to the answer."""
@@ -129,37 +143,61 @@ class Opro:
         shown = [Shown(text, self._brief.show(value)) for text, value in pairs]
         return flipped(shown) if self._config.control == "flipped-scores" else shown
 
-    def _prompts(self) -> list[str | tuple[Message, ...]]:
-        shown, direction = self._shown(), self._problem.direction
-        if self._style is Style.CHAT:
-            return [(Message("user", self._template.render(self._brief, direction, shown)),)]
-        return [self._template.render(self._brief, direction, shown, goal) for goal in self._goals()]
-
     def _goals(self) -> list[str]:
         """Return the scores to ask for, written as scores are shown."""
         ideal, best = self._brief.ideal, self._trajectory.best
         value = ideal or 0.0 if best is None or best.value is None else best.value
         if ideal is None:
             ideal = value - self._problem.direction.cost(abs(value))
-        return list(dict.fromkeys(self._brief.show(ideal + goal * (value - ideal)) for goal in self._config.goals))
+        return [self._brief.show(ideal + goal * (value - ideal)) for goal in self._config.goals]
 
-    def _requests(
-        self, prompts: Sequence[str | tuple[Message, ...]], n: int, temperature: float, seed: str
-    ) -> Iterator[Request]:
-        total = max(self._config.draw or n, len(prompts))
-        chat = self._style is Style.CHAT
-        for number, prompt in enumerate(prompts):
-            yield Request(
-                prompt=prompt,
-                n=total // len(prompts) + (number < total % len(prompts)),
-                max_tokens=self._brief.max_tokens + (REPLY_TOKENS if chat else 0),
-                temperature=temperature,
-                top_p=self._config.top_p,
-                min_p=self._config.min_p,
-                stop=() if chat else ("\n",),
-                seed=_number(f"{seed}:{number}"),
-                constraint=None if chat else self._brief.constraint,
+    def _requests(self, shown: Sequence[Shown], n: int, temperature: float, random: Random) -> Iterator[Request]:
+        direction, brief = self._problem.direction, self._brief
+        if self._style is Style.CHAT:
+            message = Message("user", self._template.render(brief, direction, shown))
+            request = Request(prompt=(message,), n=self._config.draw or n, max_tokens=brief.max_tokens + REPLY_TOKENS)
+            yield self._sampled(request, temperature, random)
+            return
+        goals = self._goals()
+        total = max(self._config.draw or n, len(goals))
+        for number, goal in enumerate(goals):
+            lead, constraint = self._lead(random)
+            request = Request(
+                prompt=self._template.render(brief, direction, shown, goal=goal, lead=lead),
+                lead=lead,
+                n=total // len(goals) + (number < total % len(goals)),
+                max_tokens=brief.max_tokens,
+                stop=("\n",),
+                constraint=constraint,
             )
+            yield self._sampled(request, temperature, random)
+
+    def _sampled(self, request: Request, temperature: float, random: Random) -> Request:
+        return replace(
+            request,
+            temperature=temperature,
+            top_p=self._config.top_p,
+            min_p=self._config.min_p,
+            seed=random.getrandbits(31),
+        )
+
+    def _lead(self, random: Random) -> tuple[str, Constraint | None]:
+        """Return the beginning of the answer, and what may follow it.
+
+        With `keep`, a good sequence is cut at a random place and its first part kept, for the model to write the rest
+        anew: large neighbourhood search, in which the model is the repair.
+        """
+        brief = self._brief
+        parents = self._trajectory.top(self._config.keep)
+        order = brief.constraint
+        if not parents or not isinstance(order, Permutation) or len(order.items) < LEAST_FREE:
+            return brief.lead, order
+        text = random.choice(parents).text
+        if isinstance(self._problem, Rewritable):
+            text = self._problem.rewrite(text, random)
+        items = text.split(order.separator)
+        free = round(LEAST_FREE * (len(order.items) / LEAST_FREE) ** random.random())  # log-uniform
+        return order.separator.join(items[:-free]), Permutation(tuple(items[-free:]), order.separator)
 
 
 def _style(asked: str, model: LanguageModel | None) -> Style:
@@ -170,19 +208,14 @@ def _style(asked: str, model: LanguageModel | None) -> Style:
     return model.style
 
 
-def _number(seed: str) -> int:
-    """Return a seed that backends take: 31 bits, the same for the same text."""
-    return int.from_bytes(sha256(seed.encode()).digest()[:4], "big") >> 1
-
-
-def _samples(generations: Iterable[Generation], temperature: float) -> Iterator[Candidate]:
-    """Yield the samples, taking turns between the generations so that each prompt has its share of what is kept."""
-    turns = zip_longest(*(_origins(generation, temperature) for generation in generations))
+def _answers(requests: Sequence[Request], generations: Sequence[Generation]) -> Iterator[Candidate]:
+    """Yield the answers, taking turns between the requests so that each has its share of what is kept."""
+    turns = zip_longest(*map(_answers_to, requests, generations))
     return (candidate for candidate in chain.from_iterable(turns) if candidate is not None)
 
 
-def _origins(generation: Generation, temperature: float) -> Iterator[Candidate]:
+def _answers_to(request: Request, generation: Generation) -> Iterator[Candidate]:
     if generation.id is None:
         raise ModelError("a generation must be recorded before it is used: wrap the model in RecordedModel")
     for number, sample in enumerate(generation.samples):
-        yield Candidate(sample.text, Origin(generation.id, number, temperature))
+        yield Candidate(request.lead + sample.text, Origin(generation.id, number, request.temperature))
