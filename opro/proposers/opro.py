@@ -7,6 +7,7 @@ computed, evaluations are what counts: more samples are drawn than asked for, an
 """
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
@@ -56,6 +57,9 @@ class Opro:
             (0.5,),
             min_length=1,
             description="scores asked for, one prompt each: what is left of the way from the best score to the ideal",
+        )
+        scale: Literal["value", "root"] = Field(
+            "value", description="how scores are written; root: their square roots, with fewer digits and evener steps"
         )
         draw: int = Field(0, ge=0, description="samples drawn in a round, of which new ones are kept; 0: the step's")
         rounds: int = Field(4, ge=1, description="rounds of drawing at most, while there are too few new solutions")
@@ -140,7 +144,7 @@ class Opro:
         others = [trial for trial in self._trajectory.spread(self._config.spread) if trial.number not in numbers]
         pairs = [(trial.text, trial.value) for trial in (*top, *others) if trial.value is not None]
         pairs.sort(key=lambda pair: self._problem.direction.cost(pair[1]), reverse=True)
-        shown = [Shown(text, self._brief.show(value)) for text, value in pairs]
+        shown = [Shown(text, self._show(value)) for text, value in pairs]
         return flipped(shown) if self._config.control == "flipped-scores" else shown
 
     def _goals(self) -> list[str]:
@@ -149,7 +153,12 @@ class Opro:
         value = ideal or 0.0 if best is None or best.value is None else best.value
         if ideal is None:
             ideal = value - self._problem.direction.cost(abs(value))
-        return [self._brief.show(ideal + goal * (value - ideal)) for goal in self._config.goals]
+        return [self._show(ideal + goal * (value - ideal)) for goal in self._config.goals]
+
+    def _show(self, value: float) -> str:
+        if self._config.scale == "root":
+            value = math.copysign(math.sqrt(abs(value)), value)
+        return self._brief.show(value)
 
     def _requests(self, shown: Sequence[Shown], n: int, temperature: float, random: Random) -> Iterator[Request]:
         direction, brief = self._problem.direction, self._brief

@@ -239,7 +239,10 @@ def test_an_interrupted_run_keeps_everything_and_says_how_to_go_on(tmp_path: Pat
     while not Path(store).exists() or not _trials(store):
         time.sleep(0.02)
     process.send_signal(stop)
-    _, error = process.communicate(timeout=60)
+    try:
+        _, error = process.communicate(timeout=60)
+    finally:
+        process.kill()
     (run,) = Reader(store).runs()
     assert process.returncode == 130
     assert f"opro resume {run.id} --store {store}" in error
