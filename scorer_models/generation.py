@@ -12,7 +12,7 @@ from opro.constraints import Permutation
 from opro.types import Generation, Request, Sample, Usage
 from scorer_models.decoding import Guide, Guides, Ids, Visits
 from scorer_models.sampling import Settings, choose, pad
-from scorer_models.tree import ROOT, Tokens, TokenTree
+from scorer_models.tree import CHUNK, ROOT, Tokens, TokenTree
 
 FEW = 4096  # up to so many candidates are gathered; more are masked among the whole vocabulary
 SHORT, MANY_ROWS, ROWS = 64, 64, 32  # each row looks at the tokens of all: long texts want fewer rows at a time
@@ -90,25 +90,28 @@ class Row:
 
 
 class Decoder:
-    """Answers batches of jobs, one after another; remembers the first prompt of the last batch."""
+    """Answers batches of jobs, one after another.
+
+    What was computed for the last batch is used again only where computing it anew would give the same bits: all of it
+    for the same prompts, and whole chunks of a common beginning for others. So an answer depends on the requests of its
+    batch and never on what was asked before, which a resumed run relies on.
+    """
 
     def __init__(self, tree: TokenTree, guides: Guides, ends: frozenset[int]) -> None:
         self._tree = tree
         self._guides = guides
         self._ends = ends
-        self._kept: list[int] = []
+        self._prompts: list[list[int]] = []  # what the tree holds: the last batch's
+        self._logits = torch.empty(0)
         self._prefilled = 0
         self._device = tree.device
 
     def answer(self, jobs: Sequence[Job], cap: int = MANY_ROWS) -> list[Generation]:
         """Return what each job asked for; a cancelled job gets what it has so far."""
         rows = self._rows(jobs)
-        kept, self._kept = self._kept, []  # nothing is known of the tree if this does not come to its end
-        logits = self._prefill([job.prompt for job in jobs], kept, jobs)
+        logits = self._prefill([job.prompt for job in jobs], jobs)
         settings = Settings.of([(row.job.request, row.sample) for row in rows], self._device)
         self._decode(rows, settings, logits, cap)
-        self._kept = jobs[0].prompt
-        self._tree.truncate(len(self._kept))
         return [self._generation(job, [row for row in rows if row.job is job]) for job in jobs]
 
     def _rows(self, jobs: Sequence[Job]) -> list[Row]:
@@ -119,12 +122,31 @@ class Decoder:
                 rows.append(Row(job, len(jobs) + len(rows), number, sample, guide, guide.allowed()))
         return rows
 
-    def _prefill(self, prompts: Sequence[list[int]], kept: list[int], jobs: Sequence[Job]) -> Tensor:
+    def _prefill(self, prompts: list[list[int]], jobs: Sequence[Job]) -> Tensor:
         """Read the prompts and return the logits after each, shape (len(prompts), vocabulary)."""
         root = shared(prompts)
+        if prompts == self._prompts:
+            self._tree.truncate(self._prefilled)
+            start = len(prompts[0])
+        else:
+            start = self._begin(prompts, root)
+            self._read_prompts(prompts, root, start)
+            self._prompts = prompts  # from now on, because the tree does not hold them if reading fails
+        for number, job in enumerate(jobs):
+            job.cached = start if number == 0 else max(root, min(start, len(job.prompt)))
+        return self._logits
+
+    def _begin(self, prompts: Sequence[list[int]], root: int) -> int:
+        """Forget what the prompts do not share with the last ones; return how many tokens remain."""
         whole = any(len(prompt) == root for prompt in prompts)  # the root's last token must be read for its logits
-        start = min(shared([kept, prompts[0]]), root - 1 if whole else root)
+        known = shared([*self._prompts, *prompts]) if self._prompts else 0
+        start = min(known, root - 1 if whole else root) // CHUNK * CHUNK
+        self._prompts = []
         self._tree.truncate(start)
+        return start
+
+    def _read_prompts(self, prompts: Sequence[list[int]], root: int, start: int) -> None:
+        """Read what the tree does not hold of the root, and then what follows it in each prompt."""
         ids, owners = prompts[0][start:root], [ROOT] * (root - start)
         positions = list(range(start, root))
         last: list[int] = []
@@ -133,11 +155,10 @@ class Decoder:
             owners.extend([number] * (len(prompt) - root))
             positions.extend(range(root, len(prompt)))
             last.append(len(ids) - 1 if len(prompt) > root else root - start - 1)
-            jobs[number].cached = root if number else start
         places = sorted(set(last))
         logits = self._tree.add(Tokens(ids, positions, owners, owners), places)
+        self._logits = logits[[places.index(place) for place in last]]
         self._prefilled = len(self._tree)
-        return logits[[places.index(place) for place in last]]
 
     def _decode(self, rows: Sequence[Row], settings: Settings, logits: Tensor, cap: int) -> None:
         """Sample until every row is done."""
@@ -180,8 +201,8 @@ class Decoder:
         """Drop the tokens of rows that are done when they are the greater part."""
         alive = sum(len(row.tokens) - row.pending for row in rows)
         if len(self._tree) - self._prefilled > 2 * alive + 256:
-            first = 0  # the next batch may begin with the same prompt
-            self._tree.keep([first, *(row.parent for row in rows), *(row.owner for row in rows)])
+            prompts = range(len(self._prompts))
+            self._tree.keep([*prompts, *(row.owner for row in rows)])
 
     def _sample(self, rows: Sequence[Row], settings: Settings, logits: Tensor) -> None:
         """Choose the next token of every row."""

@@ -29,8 +29,13 @@ def location(name: str) -> str:
     return str(weights.ensure()) if name == "" else name
 
 
-def fingerprint(name: str) -> str:
-    """Return what identifies the weights: their hash, a digest of a directory's listing, or a hub id and revision."""
+def fingerprint(name: str, dtype: str = "") -> str:
+    """Return what identifies the weights, and the type of number in which they are computed with."""
+    return f"{_identity(name)} {dtype or usual_dtype()}"
+
+
+def _identity(name: str) -> str:
+    """Return the hash of the default, a digest of a directory's listing, or a hub id and its revision."""
     if name == "":
         return f"{weights.DEFAULT.name} sha256:{weights.DEFAULT.sha256}"
     path = Path(name)
@@ -63,16 +68,14 @@ def _not_found(name: str, error: Exception) -> str:
     return f"no causal language model can be loaded from {name!r}: {first} Name a directory, a hub id, or just `local`"
 
 
-def load(name: str) -> Loaded:
-    """Load a model.
+def load(name: str, dtype: str = "") -> Loaded:
+    """Load a model, to be computed with in `dtype` ("float32", ...) or the type that suits the hardware.
 
     Raises:
         ModelError: there is none, it does not fit, or it is of a kind that this backend cannot run.
     """
-    # Idle threads shall sleep: when they spin, as is the default, any other program on the machine slows every
-    # operation to a time slice of the scheduler. It has an effect only before torch is first imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     place = location(name)
+    _let_threads_sleep()
     import torch
     import transformers
 
@@ -84,7 +87,7 @@ def load(name: str) -> Loaded:
     try:
         tokenizer: Any = auto.AutoTokenizer.from_pretrained(place)
         model: Any = auto.AutoModelForCausalLM.from_pretrained(
-            place, dtype=_dtype(device), attn_implementation=ATTENTION
+            place, dtype=dtype or usual_dtype(), attn_implementation=ATTENTION
         )
         model = model.eval().to(device)
     except (OSError, ValueError) as error:
@@ -122,11 +125,21 @@ def _ends(tokenizer: Any, model: Any) -> frozenset[int]:
     return frozenset(ids)
 
 
-def _dtype(device: str) -> Any:
-    """Return bfloat16 where the hardware multiplies it, else float32."""
+def _let_threads_sleep() -> None:
+    """Have idle threads of torch sleep; it works only before torch is first imported.
+
+    By default they spin, and then any other program on the machine slows every operation to a time slice of the
+    scheduler (measured: ten times, with one other busy program a core).
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def usual_dtype() -> str:
+    """Return bfloat16 where the hardware multiplies it, else float16 on a GPU and float32 on a CPU."""
+    _let_threads_sleep()
     import torch
 
-    if device == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
     able = torch.cpu.get_capabilities()
-    return torch.bfloat16 if able.get("amx_bf16") or able.get("avx512_bf16") else torch.float32
+    return "bfloat16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"

@@ -19,7 +19,7 @@ from opro.errors import ModelError
 
 ATTENTION = "opro_tree"
 ROOT = -1
-CHUNK = 512  # tokens of one prefill pass: large enough for full speed, small enough for its mask and logits
+CHUNK = 256  # tokens of one prefill pass, always counted from the root's first, so that sums have the same order
 STRANGE = (
     "{} attends in a way that the local backend does not know; serve it with vLLM or llama.cpp and use openai:MODEL@URL"
 )
@@ -124,10 +124,9 @@ class TokenTree:
         return self._store.length
 
     def truncate(self, length: int) -> None:
-        """Forget all but the first `length` tokens, which become the root."""
+        """Forget all but the first `length` tokens."""
         self._store.length = length
-        self._owners = torch.full((length,), ROOT, dtype=torch.long, device=self.device)
-        self._positions = torch.arange(length, device=self.device)
+        self._owners, self._positions = self._owners[:length], self._positions[:length]
 
     @torch.inference_mode()
     def keep(self, owners: Sequence[int]) -> None:

@@ -20,12 +20,13 @@ from scorer_models.scripted import ScriptedModel
 class Entry:
     """One backend under test.
 
-    `seeded` models give the same text for the same seed, whatever they were asked before. A model with `closes` is
-    closed after each test; without, the whole session shares it.
+    `seeded` models give the same text for the same seed, whatever they were asked before; `exact` ones also whatever
+    they are asked at the same time. A model with `closes` is closed after each test; without, the session shares it.
     """
 
     make: Callable[[pytest.FixtureRequest], LanguageModel]
     seeded: bool = True
+    exact: bool = True
     closes: bool = True
     marks: Sequence[pytest.MarkDecorator] = ()
 
@@ -45,7 +46,12 @@ def obey(request: Request) -> Sequence[str]:
 
 MODELS: Mapping[str, Entry] = {
     "scripted": Entry(lambda _: ScriptedModel(obey, enforces=frozenset({Regex, Choice, Permutation}))),
-    "local": Entry(lambda request: request.getfixturevalue("local_model"), closes=False, marks=[pytest.mark.model]),
+    "local": Entry(
+        lambda request: request.getfixturevalue("local_model"), exact=False, closes=False, marks=[pytest.mark.model]
+    ),
+    "local in float32": Entry(
+        lambda request: request.getfixturevalue("exact_model"), closes=False, marks=[pytest.mark.model]
+    ),
     "openai on llama.cpp": Entry(
         lambda request: OpenAIModel.load(f"default-135M@{request.getfixturevalue('llama_server')}"),
         marks=[pytest.mark.model],

@@ -23,9 +23,11 @@ CONSTRAINTS: dict[str, tuple[Constraint, tuple[str, ...]]] = {
 }
 
 
-def params(*, seeded: bool = False) -> list[object]:
+def params(*, seeded: bool = False, exact: bool = False) -> list[object]:
     return [
-        pytest.param(name, marks=entry.marks, id=name) for name, entry in MODELS.items() if entry.seeded or not seeded
+        pytest.param(name, marks=entry.marks, id=name)
+        for name, entry in MODELS.items()
+        if seeded <= entry.seeded and exact <= entry.exact
     ]
 
 
@@ -33,6 +35,14 @@ def params(*, seeded: bool = False) -> list[object]:
 def local_model() -> Iterator[LocalModel]:
     """The default model, loaded once."""
     model = LocalModel.load("")
+    yield model
+    asyncio.run(model.close())
+
+
+@pytest.fixture(scope="session")
+def exact_model() -> Iterator[LocalModel]:
+    """The default model in float32, loaded once."""
+    model = LocalModel.load("@float32")
     yield model
     asyncio.run(model.close())
 
@@ -47,6 +57,7 @@ async def opened(request: pytest.FixtureRequest) -> AsyncIterator[LanguageModel]
 
 model = pytest.fixture(params=params())(opened)
 seeded = pytest.fixture(params=params(seeded=True))(opened)
+exact = pytest.fixture(params=params(seeded=True, exact=True))(opened)
 
 
 async def texts(model: LanguageModel, request: Request) -> list[str]:
@@ -125,24 +136,41 @@ async def test_a_constrained_text_that_is_cut_is_not_complete(model: LanguageMod
     assert not any(sample.complete for sample in (await model.generate(request)).samples)
 
 
-async def test_concurrent_requests_each_get_the_answer_that_they_get_alone(seeded: LanguageModel) -> None:
+async def test_the_same_requests_at_once_give_the_same_texts_again(seeded: LanguageModel) -> None:
+    requests = [replace(COUNTING, prompt=f"{COUNTING.prompt} {i},", seed=i, temperature=0.7) for i in range(3)]
+    first = await asyncio.gather(*(texts(seeded, request) for request in requests))
+    assert await asyncio.gather(*(texts(seeded, request) for request in requests)) == first
+    await texts(seeded, replace(COUNTING, prompt=f"{COUNTING.prompt} 1, and something else"))
+    assert await asyncio.gather(*(texts(seeded, request) for request in requests)) == first
+
+
+async def test_concurrent_requests_each_get_the_answer_that_they_get_alone(exact: LanguageModel) -> None:
     requests = [
         replace(COUNTING, prompt=f"{COUNTING.prompt} five, {word},", seed=seed, temperature=0.7)
         for seed, word in enumerate(("six", "seven", "8, 9, 10, 11", "six"))
     ]
-    together = await asyncio.gather(*(texts(seeded, request) for request in requests))
-    alone = [await texts(seeded, request) for request in requests]
+    together = await asyncio.gather(*(texts(exact, request) for request in requests))
+    alone = [await texts(exact, request) for request in requests]
     assert together == alone
 
 
-async def test_a_cancelled_request_leaves_the_others_whole(seeded: LanguageModel) -> None:
-    long = asyncio.create_task(seeded.generate(replace(COUNTING, prompt="Long ago", max_tokens=400)))
-    expected = asyncio.create_task(texts(seeded, COUNTING))
-    await asyncio.sleep(0.2)
+async def test_concurrent_requests_each_get_an_answer_to_their_own_prompt(model: LanguageModel) -> None:
+    options = ("red", "green", "blue", "black")
+    requests = [replace(COUNTING, prompt="Colour: ", n=i + 1, constraint=Choice((o,))) for i, o in enumerate(options)]
+    if Choice not in model.enforces:
+        pytest.skip("not enforced")
+    answers = await asyncio.gather(*(texts(model, request) for request in requests))
+    assert answers == [[option] * (i + 1) for i, option in enumerate(options)]
+
+
+async def test_a_cancelled_request_leaves_the_others_whole(exact: LanguageModel) -> None:
+    long = asyncio.create_task(exact.generate(replace(COUNTING, prompt="Long ago", max_tokens=400)))
+    expected = asyncio.create_task(texts(exact, COUNTING))
+    await asyncio.sleep(0)
     long.cancel()
     with pytest.raises(asyncio.CancelledError):
         await long
-    assert await expected == await texts(seeded, COUNTING)
+    assert await expected == await texts(exact, COUNTING)
 
 
 async def test_it_says_what_it_is(model: LanguageModel) -> None:

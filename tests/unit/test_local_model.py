@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from scorer_models import loading
 from scorer_models.engine import Engine
 from scorer_models.generation import Decoder, shared
 from scorer_models.local import LocalModel
+from scorer_models.tree import CHUNK
 
 WINDOW = 1500
 SHAPE = {
@@ -63,7 +63,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_dtype", lambda device: torch.float32)
+    monkeypatch.setattr(loading, "usual_dtype", lambda: "float32")
 
 
 @pytest.fixture
@@ -134,8 +134,21 @@ def test_usage_counts_what_was_computed_anew(engine: Engine) -> None:
     first, second = (g.usage for g in engine.answer([(request, never) for request in requests]))
     assert (first.prompt, first.cached, second.prompt, second.cached) == (size + 3, 0, size + 3, size)
     assert first.completion <= 6
-    (again,) = engine.answer([(requests[0], never)])
-    assert again.usage.cached == size + 2  # the last token is read again for its logits
+    again = [g.usage.cached for g in engine.answer([(request, never) for request in requests])]
+    assert again == [size + 3] * 2  # the same prompts are not read again
+    (alone,) = engine.answer([(requests[0], never)])
+    assert alone.usage.cached == size // CHUNK * CHUNK  # of others, whole chunks
+
+
+def test_an_answer_in_bfloat16_is_the_same_to_the_bit_whatever_was_asked_before(tiny: Path) -> None:
+    batch = [Request(prompt=LONG + LONG[:300] + word, n=4, max_tokens=9, seed=5) for word in ("one", "two")]
+    others = [Request(prompt=LONG + LONG[:300] + "o", max_tokens=3), Request(prompt=LONG, n=9)]
+    expected = answer(Engine(loading.load(str(tiny), "bfloat16")), *batch)
+    engine = Engine(loading.load(str(tiny), "bfloat16"))
+    for other in others:
+        answer(engine, other)
+        assert answer(engine, *batch) == expected
+        assert answer(engine, *batch) == expected
 
 
 def test_rows_that_are_done_are_dropped_and_the_others_go_on_unharmed(
@@ -251,12 +264,12 @@ async def test_a_directory_is_identified_by_its_configuration_and_files(tiny: Pa
     other = save(tmp_path, LlamaConfig(**{**SHAPE, "num_hidden_layers": 3}))
     assert LocalModel.load(str(tiny)).fingerprint == LocalModel.load(str(tiny)).fingerprint
     assert LocalModel.load(str(tiny)).fingerprint != LocalModel.load(str(other)).fingerprint
+    assert LocalModel.load(str(tiny)).fingerprint != LocalModel.load(f"{tiny}@bfloat16").fingerprint
     assert "sha256:" in LocalModel.load("").fingerprint
 
 
 async def test_small_models_continue(model: LocalModel) -> None:
     assert model.style is Style.CONTINUATION
-    assert replace(Request(prompt="x"), n=2).n == 2
 
 
 def test_the_shared_prefix_of_prompts() -> None:
