@@ -234,6 +234,25 @@ async def test_a_cancelled_request_stops_and_harms_no_other(model: LocalModel) -
     assert (await asyncio.wait_for(model.generate(other), 10)).samples == expected
 
 
+async def test_a_request_cancelled_before_its_batch_is_never_read(
+    model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    real = Engine.answer
+
+    def counted(self: Engine, requests: list) -> list:
+        asked.append(len(requests))
+        return real(self, requests)
+
+    monkeypatch.setattr(Engine, "answer", counted)
+    task = asyncio.create_task(model.generate(Request(prompt="Early", max_tokens=2)))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await model.generate(Request(prompt="Other", max_tokens=2))
+    assert asked == [1]
+
+
 async def test_it_works_in_one_event_loop_after_another(model: LocalModel) -> None:
     request = Request(prompt="x", max_tokens=4)
     elsewhere = await asyncio.to_thread(lambda: asyncio.run(model.generate(request)))

@@ -1,6 +1,7 @@
 """Choosing tokens: truncation against a plain reference, and noise that depends on the row alone."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,6 +49,20 @@ def test_only_what_truncation_leaves_is_chosen(
     finally:
         sampling.HEAD = old
     assert {token - 100 for token in chosen.tolist()} <= kept(values, request)
+
+
+@pytest.mark.parametrize(
+    "request_", [Request(prompt="", top_p=0.95), Request(prompt="", min_p=0.5), Request(prompt="")]
+)
+def test_what_truncation_leaves_beyond_the_head_is_chosen_too(
+    request_: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "HEAD", 3)
+    n = 600
+    rows = [(request_, sample) for sample in range(n)] + [(Request(prompt="", top_k=2), 0)]
+    ids = torch.arange(12).expand(n + 1, 12)
+    chosen = choose(torch.zeros(n + 1, 12), ids, Settings.of(rows, CPU), torch.zeros(n + 1, dtype=torch.long))
+    assert len(set(chosen[:n].tolist())) == 12
 
 
 def test_tokens_are_drawn_as_often_as_their_probability_says() -> None:
