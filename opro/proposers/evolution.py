@@ -1,4 +1,4 @@
-"""Regularized evolution (Real et al., 2019): a tournament picks the parent, the oldest leave the population."""
+"""Regularized evolution (Real et al., 2019), with its population of 100 and tournaments of 25."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ class Evolution:
 
         model_config = ConfigDict(frozen=True, extra="forbid")
 
-        population: int = Field(32, ge=1, description="how many of the youngest solutions can be parents")
-        tournament: int = Field(8, ge=1, description="how many are drawn to find one parent")
+        population: int = Field(100, ge=1, description="how many of the youngest solutions can be parents")
+        tournament: int = Field(25, ge=1, description="how many are drawn to find one parent")
 
     def __init__(self, problem: Problem, config: Config, seed: int, model: LanguageModel | None = None) -> None:
         """Take a problem whose solutions can be drawn and mutated; no model is used."""

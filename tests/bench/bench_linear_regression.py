@@ -38,6 +38,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--model", default="local")
     parser.add_argument("--control", default="none")
     parser.add_argument("--targets", default=";".join(PAPER))
+    parser.add_argument("--contestants", nargs="+", default=["opro", "random", "evolution", "surrogate"])
     return parser.parse_args()
 
 
@@ -71,22 +72,19 @@ async def main() -> None:
         f"{given.model}, control {given.control}, seeds {given.first} to {given.first + given.seeds - 1}, "
         f"at most {given.steps} steps of {given.per_step}; steps / unique pairs"
     )
-    print("| target | opro | samples | seconds a step | random | evolution | surrogate | bison | gpt-3.5 | gpt-4 |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    columns = [*given.contestants, "samples", "seconds a step", "bison", "gpt-3.5", "gpt-4"]
+    print("| target |", " | ".join(columns), "|")
+    print("|---" * (len(columns) + 1) + "|")
     with tempfile.TemporaryDirectory() as folder:
         workbench = Workbench(str(Path(folder) / "bench.db"))
         for target in given.targets.split(";"):
-            ours = await runs(workbench, given, target, "opro")
-            samples = statistics.mean(s.samples for s in ours)
-            seconds = sum(s.seconds for s in ours) / max(sum(s.steps for s in ours), 1)
-            others = [cell(await runs(workbench, given, target, name)) for name in ("random", "evolution", "surrogate")]
+            made = {name: await runs(workbench, given, target, name) for name in given.contestants}
+            first = made[given.contestants[0]]
+            samples = statistics.mean(summary.samples for summary in first)
+            seconds = sum(summary.seconds for summary in first) / max(sum(summary.steps for summary in first), 1)
             paper = [f"{steps} / {unique}" for steps, unique in PAPER.get(target, ())]
-            print(
-                "|",
-                " | ".join([target, cell(ours), f"{samples:.0f}", f"{seconds:.2f}", *others, *paper]),
-                "|",
-                flush=True,
-            )
+            cells = [*map(cell, made.values()), f"{samples:.0f}", f"{seconds:.2f}", *paper]
+            print("|", " | ".join([target, *cells]), "|", flush=True)
         workbench.close()
 
 

@@ -34,14 +34,14 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--model", default="local")
+    parser.add_argument("--contestants", nargs="+", default=["local", "uniform", "random", "evolution"])
     parser.add_argument("--control", default="none")
     parser.add_argument("--option", action="append", default=[], help="NAME=VALUE of the proposer")
     return parser.parse_args()
 
 
 async def runs(workbench: Workbench, given: argparse.Namespace, n: int, contestant: str) -> list[Summary]:
-    """Run all seeds; those without our model get as many evaluations as ours could have."""
+    """Run all seeds of one contestant: `random`, `evolution`, or `opro` with a model."""
     with_model = contestant not in ("random", "evolution")
     model = open_model(contestant) if with_model else None
     extra = dict(pair.split("=", 1) for pair in given.option)
@@ -76,17 +76,17 @@ async def main() -> None:
     given = options()
     print(machine())
     print(
-        f"{given.model}, control {given.control}, instances and runs {given.first} to {given.first + given.seeds - 1}, "
+        f"control {given.control}, instances and runs {given.first} to {given.first + given.seeds - 1}, "
         f"at most {given.steps} steps of 8; gap in % (solved, steps of the solved)"
     )
-    contestants = (given.model, "uniform", "random", "evolution")
+    contestants = given.contestants
     print("| n |", " | ".join(contestants), "| seconds a step | NN | FI | two-opt | bison | gpt-3.5 | gpt-4 |")
     print("|---" * (len(contestants) + 8) + "|")
     with tempfile.TemporaryDirectory() as folder:
         workbench = Workbench(str(Path(folder) / "bench.db"))
         for n in given.n:
             made = {name: await runs(workbench, given, n, name) for name in contestants}
-            ours = made[given.model]
+            ours = made[contestants[0]]
             seconds = sum(s.seconds for s in ours) / max(sum(s.steps for s in ours), 1)
             names = ("nearest neighbour", "farthest insertion", "two-opt")
             references = [reference(workbench, ours, name) for name in names]
