@@ -57,7 +57,7 @@ def _best_so_far(trajectory: Trajectory) -> Table:
 
 def summary_table(summaries: Iterable[tuple[str, Summary]], title: str) -> Table:
     """Return a table with a row for each (label, summary)."""
-    table = Table("", "seed", "steps", "evaluated", "best value", "gap", "samples", "seconds", title=title)
+    table = Table("", "seed", "steps", "evaluated", "best value", "gap", "seconds", title=title)
     for label, summary in summaries:
         evaluated = f"{summary.unique}" + (f" + {summary.invalid} invalid" if summary.invalid else "")
         table.add_row(
@@ -67,7 +67,6 @@ def summary_table(summaries: Iterable[tuple[str, Summary]], title: str) -> Table
             evaluated,
             "none" if summary.best_value is None else number(summary.best_value),
             percent(summary.gap),
-            str(summary.samples) if summary.model else "",
             f"{summary.seconds:.1f}",
         )
     return table
@@ -75,7 +74,7 @@ def summary_table(summaries: Iterable[tuple[str, Summary]], title: str) -> Table
 
 def percent(gap: float | None) -> str:
     """Write a gap to the optimum; "?" where none is known."""
-    return "?" if gap is None else f"{100 * gap:.1f} %"
+    return "?" if gap is None else f"{100 * gap:,.{1 if gap < 1 else 0}f} %"
 
 
 def run_table(summaries: Iterable[Summary], title: str) -> Table:

@@ -162,9 +162,11 @@ def judge(
         *_start(name, outcomes, direction),
         *_references(outcomes, direction),
         *(comparison.sentence(name) + "." for comparison in comparisons),
+        *(_reached(other, runs) for other, runs in baselines.items() if any(run.found for run in runs)),
     ]
     if comparisons:
-        sentences.append(_bottom_line(name, comparisons))
+        quicker = [other for other, runs in baselines.items() if _is_quicker(runs, outcomes)]
+        sentences.append(_bottom_line(name, comparisons, quicker))
     return Verdict(tuple(sentences), comparisons)
 
 
@@ -172,16 +174,29 @@ def _optimum(name: str, outcomes: Sequence[Outcome], direction: Direction) -> li
     known = [outcome for outcome in outcomes if outcome.found is not None]
     if not known:
         return ["No optimum is known for this problem, so nothing is said of the distance to it."]
-    found = [outcome for outcome in known if outcome.found]
-    if not found:
+    rest = [outcome for outcome in known if not outcome.found]
+    if len(rest) == len(known):
         return [f"{name} did not reach the optimum in {_times(len(known), 'run')}{_gap(known, direction)}."]
+    return [_reached(name, known)[:-1] + _gap(rest, direction) + "."]
+
+
+def _reached(name: str, outcomes: Sequence[Outcome]) -> str:
+    found = [outcome for outcome in outcomes if outcome.found]
     steps = np.mean([outcome.steps for outcome in found])
     evaluations = np.mean([outcome.evaluations for outcome in found])
-    rest = [outcome for outcome in known if not outcome.found]
-    return [
-        f"{name} reached the optimum in {len(found)} of {_times(len(known), 'run')}, "
-        f"after {steps:.1f} steps and {evaluations:.1f} evaluations on average{_gap(rest, direction)}."
-    ]
+    return (
+        f"{name} reached the optimum in {len(found)} of {_times(len(outcomes), 'run')}, "
+        f"after {steps:.1f} steps and {evaluations:.1f} evaluations on average."
+    )
+
+
+def _is_quicker(theirs: Sequence[Outcome], ours: Sequence[Outcome]) -> bool:
+    """Say whether others reached the optimum wherever we did, with fewer evaluations on average."""
+    evaluations = {outcome.seed: outcome.evaluations for outcome in theirs if outcome.found}
+    found = [outcome for outcome in ours if outcome.found]
+    if not found or any(outcome.seed not in evaluations for outcome in found):
+        return False
+    return sum(evaluations[outcome.seed] for outcome in found) < sum(outcome.evaluations for outcome in found)
 
 
 def _gap(outcomes: Sequence[Outcome], direction: Direction) -> str:
@@ -224,11 +239,13 @@ def _references(outcomes: Sequence[Outcome], direction: Direction) -> list[str]:
     return sentences
 
 
-def _bottom_line(name: str, comparisons: Sequence[Comparison]) -> str:
+def _bottom_line(name: str, comparisons: Sequence[Comparison], quicker: Sequence[str]) -> str:
     lost = [c.other for c in comparisons if c.difference < 0]
     shown = [c.other for c in comparisons if c.p is not None and c.p < 1 - CONFIDENCE and c.difference > 0]
     if lost:
         return f"In short: with as many evaluations, {' and '.join(lost)} did better than {name} on average."
+    if quicker:
+        return f"In short: {' and '.join(quicker)} reached the optimum as often as {name}, with fewer evaluations."
     if len(shown) == len(comparisons):
         return f"In short: {name} did better than every baseline with as many evaluations."
     return f"In short: {name} was not worse than its baselines on average, but no gain over all of them is shown."

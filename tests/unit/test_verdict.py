@@ -48,6 +48,13 @@ def test_a_loss_is_said() -> None:
     assert "surrogate did better than opro" in str(verdict)
 
 
+def test_a_baseline_that_is_quicker_at_the_optimum_is_named() -> None:
+    quick = [Outcome(seed=s, start=50.0, best=10.0, evaluations=21, steps=2, found=True) for s in range(3)]
+    text = str(judge("opro", outcomes([10.0, 10.0, 10.0]), {"surrogate": quick}, Direction.MINIMIZE))
+    assert "surrogate reached the optimum in 3 of 3 runs, after 2.0 steps and 21.0 evaluations" in text
+    assert text.endswith("In short: surrogate reached the optimum as often as opro, with fewer evaluations.")
+
+
 def test_equal_values_are_no_difference() -> None:
     verdict = judge("opro", outcomes([10.0] * 8), {"random": outcomes([10.0] * 8)}, Direction.MINIMIZE)
     assert "no difference is shown (p = 1" in str(verdict)
