@@ -31,7 +31,7 @@ demo: $(BIN)/opro
 	@echo "Draw it:       $(BIN)/opro show RUN --figure trajectory.svg --store $(STORE)"
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .

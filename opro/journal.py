@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import sqlalchemy as sa
 from filelock import FileLock
@@ -68,9 +69,15 @@ class Journal:
                 connection.execute(sa.insert(schema.trials), [_trial_row(self.run, trial) for trial in trials])
             connection.execute(sa.update(schema.runs).where(schema.runs.c.id == self.run).values(**now))
 
-    def record_generation(self, role: str, request: Request, generation: Generation) -> Generation:
-        """Record what a request returned in the current step; return it with the number of its record."""
-        row = {
+    def record_generations(self, role: str, arrived: Sequence[tuple[Request, Generation]]) -> list[Generation]:
+        """Record what requests returned in the current step, all or nothing; return it numbered."""
+        insert = sa.insert(schema.generations).returning(schema.generations.c.id)
+        with self._write() as connection:
+            numbers = [connection.execute(insert, self._generation_row(role, *pair)).scalar() for pair in arrived]
+        return [replace(made, id=number) for (_, made), number in zip(arrived, numbers, strict=True)]
+
+    def _generation_row(self, role: str, request: Request, generation: Generation) -> dict[str, object]:
+        return {
             "run": self.run,
             "step": self.step,
             "role": role,
@@ -83,9 +90,6 @@ class Journal:
             "seconds": generation.seconds,
             "created": time.time(),
         }
-        with self._write() as connection:
-            number = connection.execute(sa.insert(schema.generations).returning(schema.generations.c.id), row).scalar()
-        return Generation(generation.samples, generation.usage, generation.seconds, number)
 
     def find_generation(self, role: str, request: Request) -> Generation | None:
         """Return what this request returned earlier in the current step, before the run was cut."""

@@ -1,13 +1,15 @@
 """OPRO's proposer: what the model is shown and asked for, and what becomes of its replies."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from opro.errors import ConfigError
+from opro.errors import ConfigError, StoreError
 from opro.proposers.opro import Opro
+from opro.reader import Reader
 from opro.recording import RecordedModel
 from opro.records import RunSpec
 from opro.store import Store
@@ -160,3 +162,13 @@ def test_the_trajectory_ranks_100_000_trials_quickly_enough_to_forget_it(trial: 
     trajectory = Trajectory(PROBLEM.direction, (trial(i, f"x={i}", float(i * 7919 % 100_003)) for i in range(100_000)))
     assert [t.value for t in trajectory.top(2)] == [100_002.0, 100_001.0]
     assert trajectory.unique == 100_000
+
+
+async def test_generations_that_arrive_together_are_recorded_together_or_not_at_all(store: str) -> None:
+    spec = RunSpec(problem="hill", direction=PROBLEM.direction, proposer="opro", model="", seed=0, config={})
+    journal = Store(store).new_run(spec)
+    recorded = RecordedModel(ScriptedModel(["1", "2"]), journal)
+    same = Request(prompt="go")  # asked twice at once: the second record breaks the rule of one per request
+    answers = await asyncio.gather(recorded.generate(same), recorded.generate(same), return_exceptions=True)
+    assert all(isinstance(answer, StoreError) for answer in answers)
+    assert Reader(store).generations(journal.run) == []

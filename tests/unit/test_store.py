@@ -69,7 +69,7 @@ def test_every_field_of_trials_and_steps_comes_back(store: str, journal: Journal
 def test_a_generation_comes_back_for_the_same_request_in_the_same_step_only(store: str, journal: Journal) -> None:
     request = Request(prompt=(Message("user", "go"),), n=2, seed=3)
     arrived = Generation((Sample("a"), Sample("b", complete=False)), Usage(9, 2, 1), 0.5)
-    made = journal.record_generation("optimizer", request, arrived)
+    (made,) = journal.record_generations("optimizer", [(request, arrived)])
     assert journal.find_generation("optimizer", request) == made
     assert journal.find_generation("scorer", request) is None
     assert journal.find_generation("optimizer", Request(prompt="go", n=2, seed=3)) is None
