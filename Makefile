@@ -24,7 +24,7 @@ $(VENV)/dev: $(BIN)/opro
 
 demo: $(BIN)/opro
 	$(BIN)/opro run linear-regression --steps 15 --store $(STORE)
-	$(BIN)/opro run tsp --set n=10 --steps 15 --store $(STORE)
+	$(BIN)/opro run tsp --set n=10 --steps 30 --store $(STORE)
 	@echo
 	@echo "Look closer:   $(BIN)/opro list --store $(STORE)"
 	@echo "               $(BIN)/opro show RUN --step 3 --store $(STORE)"
