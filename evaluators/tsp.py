@@ -41,7 +41,7 @@ class TourLength:
         model_config = ConfigDict(frozen=True, extra="forbid")
 
         n: int = Field(10, ge=1, le=MOST_CITIES, description="number of cities, where no file is given")
-        instance: int | None = Field(None, description="seed of the cities; without it, the run's own seed")
+        instance: int | None = Field(None, ge=0, description="seed of the cities; without it, the run's own seed")
         file: Path | None = Field(None, description="TSPLIB file (EUC_2D) to take the cities from")
         facts: Literal["coordinates", "neighbours", "none"] = Field(
             "coordinates", description="what the model is told of where the cities are"

@@ -5,11 +5,13 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from opro.config import RunConfig, run_config
-from opro.errors import OproError
-from opro.loop import Watcher
+from opro.errors import ConfigError, OproError
+from opro.loop import Watcher, no_watch
 from opro.protocols import LanguageModel, Problem
-from opro.workbench import Result, Workbench, no_watch
+from opro.workbench import Result, Workbench
 
 
 def optimize(
@@ -72,8 +74,13 @@ def _config(problem: str | Problem, model: str | LanguageModel, settings: Mappin
         "model": model if isinstance(model, str) else _name(model),
         "set": {**ours.get("set", {}), **theirs},
     }
-    if not isinstance(problem, str) and theirs:
-        raise OproError(f"unknown settings {', '.join(theirs)}: a problem that is handed in is already configured")
+    if not isinstance(problem, str):
+        if theirs:
+            raise ConfigError(
+                f"unknown settings {', '.join(theirs)}: a problem that is handed in is already configured"
+            )
+        made_of = getattr(problem, "config", None)
+        values["set"] = made_of.model_dump(mode="json") if isinstance(made_of, BaseModel) else {}
     return run_config(values)
 
 

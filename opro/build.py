@@ -1,6 +1,7 @@
 """From a config to the parts of a run: the only place that knows the tables of problems, proposers and models."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from evaluators import PROBLEMS
@@ -15,11 +16,21 @@ from scorer_models import open_model
 def build_problem(config: RunConfig) -> Problem:
     """Return the problem that a config names, made with its `set` and the run's seed."""
     made = find("problem", config.problem, PROBLEMS)
+    missing = [name for name in ("direction", "start", "brief", "parse", "evaluate") if not hasattr(made, name)]
+    if missing:
+        raise ConfigError(f"{config.problem} is no problem: it has no {', '.join(missing)} (see opro/protocols.py)")
     if hasattr(made, "Config"):
         return made(configure(made.Config, config.set, config.problem), config.seed)
     if config.set:
         raise ConfigError(f"{config.problem} has no settings; it was given {', '.join(config.set)}")
     return made()
+
+
+def problem_fingerprint(problem: Problem) -> str:
+    """Return what tells a problem from another one: a digest of all that a meta-prompt may say of it."""
+    brief = problem.brief()
+    told = (brief.task, brief.facts, brief.lead, brief.constraint, problem.direction)
+    return sha256(repr(told).encode()).hexdigest()
 
 
 def build_model(config: RunConfig) -> LanguageModel | None:

@@ -126,8 +126,8 @@ async def _study(config: "RunConfig", count: int, store: str | None, *, as_json:
 
 
 def _report(workbench: "Workbench", runs: Sequence[str], console: Any, *, as_json: bool) -> None:
-    from opro.console import summary_table
-    from opro.report import summarize, verdict
+    from opro.console import plain, summary_table
+    from opro.report import replay, summarize, verdict
 
     reader = workbench.reader
     records = [reader.run(run) for run in runs]
@@ -141,6 +141,9 @@ def _report(workbench: "Workbench", runs: Sequence[str], console: Any, *, as_jso
         for each in (record, *reader.baselines_of(record.id))
     ]
     console.print(summary_table(rows, "runs, and baselines with as many evaluations"))
+    for record in records:
+        best = replay(reader, record).trajectory.best
+        console.print(f"best of seed {record.spec.seed}:", plain(best.text if best else "none", 100), highlight=False)
     for sentence in verdict(reader, records).sentences:
         console.print(f"• {sentence}", markup=False, highlight=False)
     console.print(f"opro show {runs[-1]} [--step K] shows more.", style="dim", highlight=False)
@@ -209,6 +212,7 @@ def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None
     from rich.console import Console
 
     from opro.console import run_table
+    from opro.reader import is_alive
     from opro.report import summarize
 
     reader = _reader(store)
@@ -216,7 +220,8 @@ def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None
     if as_json:
         sys.stdout.writelines(json.dumps(summary.as_dict()) + "\n" for summary in summaries)
     else:
-        Console().print(run_table(summaries, reader.name))
+        died = {record.id: "died" for record in reader.runs() if record.status == "running" and not is_alive(record)}
+        Console().print(run_table(summaries, reader.name, died))
 
 
 @app.command()
@@ -309,10 +314,14 @@ def _reader(store: str | None) -> "Reader":
     return Reader(name)
 
 
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def main() -> None:
     """Run the command; an error of the workbench is one line, not a traceback."""
     try:
         app()
     except OproError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {_printable(str(error))}\n")
         sys.exit(2 if isinstance(error, ConfigError) else 1)

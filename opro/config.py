@@ -21,7 +21,7 @@ class RunConfig(BaseModel):
     proposer: str = Field("opro", description="where candidates come from")
     options: Mapping[str, Any] = Field(default_factory=dict[str, Any], description="the proposer's settings")
     model: str = Field("local", description="the optimizer model, KIND:NAME")
-    seed: int = Field(0, ge=0, description="all randomness of a run derives from it")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="all randomness of a run derives from it")
     steps: int = Field(50, ge=0, description="steps at most")
     per_step: int = Field(8, ge=1, description="candidates in a step")
     trials: int | None = Field(None, ge=1, description="trials at most, the starting solutions counted")

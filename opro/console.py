@@ -1,6 +1,6 @@
 """What the command shows in a terminal."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opro.config import RunConfig
-from opro.loop import Watcher
+from opro.loop import Watcher, no_watch
 from opro.report import Summary
 from opro.trajectory import Trajectory
 from opro.types import Direction, Trial
@@ -20,15 +20,23 @@ CUT = 60
 """Characters of a solution that fit into a table."""
 
 
+def printable(text: str) -> str:
+    """Return text without anything that a terminal would obey; line breaks stay."""
+    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
+
+
 def plain(text: str, cut: int = CUT) -> Text:
-    """Return a model's text as text: no markup, no control codes, cut to fit."""
-    shown = "".join(character if character.isprintable() else "�" for character in text.replace("\n", " ⏎ "))
+    """Return a model's text as text on one line: no markup, no control codes, cut to fit."""
+    shown = printable(text).replace("\n", " ⏎ ")
     return Text(shown if len(shown) <= cut else shown[: cut - 1] + "…")
 
 
 @contextmanager
 def live_run(console: Console, config: RunConfig, direction: Direction) -> Generator[Watcher]:
-    """Show a run while it goes: a bar over its steps and the best solutions so far."""
+    """Show a run while it goes, where somebody looks: a bar over its steps and the best solutions so far."""
+    if not console.is_terminal:
+        yield no_watch
+        return
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
@@ -77,15 +85,15 @@ def percent(gap: float | None) -> str:
     return "?" if gap is None else f"{100 * gap:,.{1 if gap < 1 else 0}f} %"
 
 
-def run_table(summaries: Iterable[Summary], title: str) -> Table:
-    """Return a table of runs, one a row."""
+def run_table(summaries: Iterable[Summary], title: str, states: Mapping[str, str]) -> Table:
+    """Return a table of runs, one a row; `states` overrules what some say of themselves."""
     table = Table("run", "proposer", "seed", "status", "steps", "best value", "gap", title=title)
     for summary in summaries:
         table.add_row(
             summary.run,
             f"{summary.proposer} {summary.model}".strip(),
             str(summary.seed),
-            summary.status,
+            states.get(summary.run, summary.status),
             str(summary.steps),
             "none" if summary.best_value is None else number(summary.best_value),
             percent(summary.gap),

@@ -56,6 +56,7 @@ def draw(reader: Reader, run: RunRecord, path: Path) -> None:
     _references(axes, run)
     if min(successes) > 0:
         axes.set_yscale("log")
+    axes.set_xlim(0, 1.03 * len(successes))  # baselines may go on; what they reach later is in the verdict
     axes.set(xlabel="evaluations", ylabel="value", title=_title(run))
     axes.legend(fontsize="small")
     try:

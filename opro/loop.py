@@ -83,6 +83,10 @@ Watcher = Callable[[int, Sequence[Trial]], None]
 """Called after each step with its number and its recorded trials."""
 
 
+def no_watch(_step: int, _trials: Sequence[Trial]) -> None:
+    """Watch nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loop:
     """One run of `proposer` on `problem`."""
@@ -92,7 +96,7 @@ class Loop:
     journal: Journal
     limits: Limits
     seed: int
-    watch: Watcher = lambda _step, _trials: None
+    watch: Watcher = no_watch
 
     async def run(self, progress: Progress) -> str:
         """Go on from `progress` until a limit is met; return which."""
@@ -115,7 +119,7 @@ class Loop:
 
     async def _candidates(self, step: int, made: int) -> Sequence[Candidate]:
         if step == 0:
-            return self.problem.start(self.seed)
+            return self.problem.start(self.seed)[: self.limits.trials]
         left = self.limits.per_step if self.limits.trials is None else self.limits.trials - made
         n = min(self.limits.per_step, left)
         candidates = await self.proposer.ask(step, n)

@@ -1,8 +1,12 @@
 """The reader's side of a store: cannot write, and works while a writer is active."""
 
+import os
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from filelock import Timeout
@@ -23,7 +27,7 @@ class Reader:
         url = store_url(store)
         self.name = url.render_as_string(hide_password=True)
         if url.get_backend_name() == "sqlite":
-            url = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
+            url = url.set(database=f"file:{quote(url.database or '')}", query={"uri": "true", **_access(url)})
         with store_errors(f"cannot read the store {self.name}"):
             self._engine = sa.create_engine(url)
             with self._engine.connect() as connection:
@@ -112,9 +116,18 @@ class Reader:
         self._engine.dispose()
 
 
-def is_alive(run: str) -> bool:
-    """Say whether a process on this machine is working on the run."""
-    lock = lock_of(run)
+def _access(url: sa.URL) -> dict[str, str]:
+    """Return how to open a file that is only read: where not even its folder can be written, nobody changes it."""
+    path = Path(url.database or "")
+    frozen = path.exists() and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+    return {"immutable": "1"} if frozen else {"mode": "ro"}
+
+
+def is_alive(run: RunRecord) -> bool:
+    """Say whether a process is working on the run; of another machine's runs, only what was recorded is known."""
+    if run.status is not Status.RUNNING or run.host != socket.gethostname():
+        return run.status is Status.RUNNING
+    lock = lock_of(run.id)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -133,6 +146,7 @@ def _run(row: sa.Row[Any]) -> RunRecord:
         config=row.config,
         references=tuple(Reference(**values) for values in row.reference_values),
         fingerprint=row.fingerprint,
+        problem_fingerprint=row.problem_fingerprint,
         study=row.study,
         parent=row.parent,
     )

@@ -33,6 +33,7 @@ class RunSpec:
     config: Mapping[str, Any]
     references: tuple[Reference, ...] = ()
     fingerprint: str = ""
+    problem_fingerprint: str = ""
     study: str = ""
     parent: str | None = None
 

@@ -27,21 +27,24 @@ def find(kind: str, name: str, table: Mapping[str, str]) -> Any:
         raise unknown(kind, name, known)
     module, _, attribute = known.get(name, name).rpartition(":")
     try:
-        return getattr(_import(module), attribute)
-    except (ImportError, OSError, SyntaxError) as error:
-        raise ConfigError(f"cannot import the {kind} {name!r}: {error}") from error
-    except AttributeError:
-        raise ConfigError(f"cannot find the {kind} {name!r}: {module} has no {attribute!r}") from None
+        imported = _import(module)
+    except Exception as error:
+        raise ConfigError(f"cannot import the {kind} {name!r}: {type(error).__name__}: {error}") from error
+    try:
+        return getattr(imported, attribute)
+    except AttributeError as error:
+        raise ConfigError(f"cannot find the {kind} {name!r}: {error}") from error
 
 
 def _import(module: str) -> Any:
     if not module.endswith(".py"):
         return importlib.import_module(module)
     path = Path(module).resolve()
-    spec = spec_from_file_location(path.stem, path)
+    name = f"opro_file_{path.stem}"  # so that a file called random.py does not take the place of the library's
+    spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
-    loaded = sys.modules[path.stem] = module_from_spec(spec)
+    loaded = sys.modules[name] = module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from opro.loop import Progress
 from opro.reader import Reader
-from opro.records import RunRecord, Status
+from opro.records import RunRecord, RunSpec, Status
 from opro.trajectory import Trajectory
 from opro.types import Direction, Reference, Trial, Usage
 from opro.verdict import Outcome, Verdict, judge
@@ -64,7 +64,8 @@ def optimum_of(references: Sequence[Reference]) -> Reference | None:
 
 def gap(value: float, optimum: float, direction: Direction) -> float | None:
     """Return by what share of |optimum| a value is worse than the optimum; None for an optimum of zero."""
-    return (direction.cost(value) - direction.cost(optimum)) / abs(optimum) if optimum else None
+    worse = direction.cost(value) - direction.cost(optimum)
+    return worse / abs(optimum) if optimum else None if worse else 0.0
 
 
 def by_step(trials: Sequence[Trial], steps: int) -> list[list[Trial]]:
@@ -125,6 +126,12 @@ def _tokens(usage: Usage) -> dict[str, int]:
     }
 
 
+def contestant(spec: RunSpec) -> str:
+    """Return what a verdict calls a run: its proposer, and the control where it is one."""
+    control = spec.config.get("options", {}).get("control", "none")
+    return spec.proposer if control == "none" else f"{spec.proposer} ({control})"
+
+
 def verdict(reader: Reader, runs: Sequence[RunRecord]) -> Verdict:
     """Return what may be said of runs that differ in their seeds only, beside their baselines."""
     baselines: dict[str, list[Outcome]] = {}
@@ -132,7 +139,7 @@ def verdict(reader: Reader, runs: Sequence[RunRecord]) -> Verdict:
         for baseline in reader.baselines_of(run.id):
             baselines.setdefault(baseline.spec.proposer, []).append(outcome(reader, baseline))
     outcomes = [outcome(reader, run) for run in runs]
-    return judge(runs[0].spec.proposer, outcomes, baselines, runs[0].spec.direction)
+    return judge(contestant(runs[0].spec), outcomes, baselines, runs[0].spec.direction)
 
 
 def outcome(reader: Reader, run: RunRecord) -> Outcome:

@@ -22,6 +22,7 @@ runs = Table(
     Column("config", JSON, nullable=False),
     Column("versions", JSON, nullable=False),
     Column("fingerprint", Text, nullable=False),
+    Column("problem_fingerprint", Text, nullable=False),
     Column("status", String(16), nullable=False),
     Column("reason", Text, nullable=False),
     Column("host", Text, nullable=False),

@@ -109,6 +109,7 @@ class Store:
             "reference_values": [asdict(reference) for reference in spec.references],
             "config": dict(spec.config),
             "fingerprint": spec.fingerprint,
+            "problem_fingerprint": spec.problem_fingerprint,
             "versions": _versions(),
             "status": Status.RUNNING,
             "reason": "",

@@ -3,16 +3,23 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from opro.types import Direction, Reference
 
 ENOUGH = 6
 """Pairs below which no test is made: with five, even five wins of five have p = 0.06 in a two-sided sign-flip test."""
 
+EXACT = 13
+"""Pairs up to which the test tries all flips of signs."""
+
 CONFIDENCE = 0.95
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +41,9 @@ class Comparison:
 
     Attributes:
         difference: mean over seeds of how much better the first one's value is (positive: better).
-        low: lower end of the bootstrap interval of that mean; None with fewer than ENOUGH pairs.
+        low: lower end of the interval of that mean (see `interval`); None with fewer than ENOUGH pairs.
         high: its upper end.
-        p: two-sided p-value of the exact paired sign-flip test; None with fewer than ENOUGH pairs.
+        p: two-sided p-value of the paired sign-flip test; None with fewer than ENOUGH pairs.
     """
 
     other: str
@@ -104,37 +111,48 @@ def compare(name: str, ours: Sequence[Outcome], theirs: Sequence[Outcome], direc
     )
 
 
-def paired_test(differences: np.ndarray) -> float | None:
-    """Return the two-sided p-value of the paired sign-flip test of differences, shape (n,); None for too few."""
+def paired_test(differences: Floats, shift: float = 0.0) -> float | None:
+    """Return the two-sided p-value of the paired sign-flip test that the mean of differences, shape (n,), is `shift`.
+
+    All flips are tried up to EXACT pairs, 2**EXACT - 1 random ones beyond. None for fewer than ENOUGH pairs.
+    """
     if len(differences) < ENOUGH:
         return None
-    if not differences.any():
-        return 1.0
-    from scipy import stats  # half a second that a run without a test need not pay
-
-    result = stats.permutation_test(
-        (differences,), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(0)
-    )
-    return float(result.pvalue)
+    moved = differences - shift
+    sums = np.abs(_flips(len(moved)) @ moved)
+    seen = abs(moved.sum())
+    return float((sums >= seen - 1e-9 * max(seen, 1e-300)).mean())
 
 
-def interval(differences: np.ndarray) -> tuple[float, float] | tuple[None, None]:
-    """Return the 95 % percentile bootstrap interval of the mean of differences, shape (n,)."""
+def interval(differences: Floats) -> tuple[float, float] | tuple[None, None]:
+    """Return the 95 % interval of the mean of differences, shape (n,): the shifts that the test does not reject.
+
+    With few pairs it can be as wide as the differences are far apart; equal differences leave it without width, for
+    then the test knows no spread.
+    """
     if len(differences) < ENOUGH:
         return None, None
-    if np.ptp(differences) == 0:
-        return float(differences[0]), float(differences[0])
-    from scipy import stats
+    middle, reach = float(differences.mean()), float(np.ptp(differences)) + 1e-12
+    return middle - _edge(differences, middle, -reach), middle + _edge(differences, middle, reach)
 
-    result = stats.bootstrap(
-        (differences,),
-        np.mean,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    )
-    ends: Any = result.confidence_interval
-    return float(ends.low), float(ends.high)
+
+def _edge(differences: Floats, middle: float, reach: float) -> float:
+    """Return how far from the middle, on the side of `reach`, the test begins to reject."""
+    inside, outside = 0.0, 1.0
+    for _ in range(40):
+        share = (inside + outside) / 2
+        p = paired_test(differences, middle + share * reach)
+        inside, outside = (share, outside) if p is not None and p > 1 - CONFIDENCE else (inside, share)
+    return outside * abs(reach)
+
+
+@cache
+def _flips(pairs: int) -> Floats:
+    """Return the signs to try, shape (m, pairs); the first row leaves all as they are."""
+    if pairs <= EXACT:
+        return np.array(list(product((1.0, -1.0), repeat=pairs)))
+    random = np.random.default_rng(0).choice((1.0, -1.0), size=(2**EXACT - 1, pairs))
+    return np.vstack([np.ones(pairs), random])
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +250,10 @@ def _references(outcomes: Sequence[Outcome], direction: Direction) -> list[str]:
             for reference in outcome.references
             if reference.name == name and outcome.best is not None
         ]
-        better = sum(direction.better(best, value) for best, value in pairs)
         equal = sum(math.isclose(best, value, rel_tol=1e-9) for best, value in pairs)
+        better = sum(
+            direction.better(best, value) and not math.isclose(best, value, rel_tol=1e-9) for best, value in pairs
+        )
         mean = number(float(np.mean([value for _, value in pairs])))
         sentences.append(f"Reference {name} (mean {mean}): bettered in {better} of {len(pairs)}, equalled in {equal}.")
     return sentences
@@ -242,13 +262,14 @@ def _references(outcomes: Sequence[Outcome], direction: Direction) -> list[str]:
 def _bottom_line(name: str, comparisons: Sequence[Comparison], quicker: Sequence[str]) -> str:
     lost = [c.other for c in comparisons if c.difference < 0]
     shown = [c.other for c in comparisons if c.p is not None and c.p < 1 - CONFIDENCE and c.difference > 0]
+    short = "In short" if min(c.pairs for c in comparisons) >= ENOUGH else "In short, of these few seeds alone"
     if lost:
-        return f"In short: with as many evaluations, {' and '.join(lost)} did better than {name} on average."
+        return f"{short}: with as many evaluations, {' and '.join(lost)} did better than {name} on average."
     if quicker:
-        return f"In short: {' and '.join(quicker)} reached the optimum as often as {name}, with fewer evaluations."
+        return f"{short}: {' and '.join(quicker)} reached the optimum as often as {name}, with fewer evaluations."
     if len(shown) == len(comparisons):
-        return f"In short: {name} did better than every baseline with as many evaluations."
-    return f"In short: {name} was not worse than its baselines on average, but no gain over all of them is shown."
+        return f"{short}: {name} did better than every baseline with as many evaluations."
+    return f"{short}: {name} was not worse than its baselines on average, but no gain over all of them is shown."
 
 
 def _times(count: int, noun: str) -> str:

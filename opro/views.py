@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +10,7 @@ from rich.table import Table
 
 from opro.build import build_problem
 from opro.config import run_config
-from opro.console import number, plain, summary_table
+from opro.console import number, plain, printable, summary_table
 from opro.errors import ConfigError, OproError
 from opro.protocols import Problem
 from opro.reader import Reader, is_alive
@@ -29,7 +29,8 @@ def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
     summary = summarize(reader, run)
     title = f"{run.spec.problem}, model {run.spec.model or 'none'}"
     console.print(summary_table([(run.spec.proposer, summary)], title))
-    console.print(f"status: {status(run)}", markup=False, highlight=False)
+    console.print(f"status: {printable(status(run))}", markup=False, highlight=False)
+    console.print(f"settings: {label(run.spec.config, flat(run.spec.config))}", markup=False, highlight=False)
     best = Table("trial", "step", "value", "solution", title="best solutions")
     for trial in replay(reader, run).trajectory.top(10):
         best.add_row(str(trial.number), str(trial.step), number(trial.value or 0.0), plain(trial.text))
@@ -43,7 +44,7 @@ def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
 
 def status(run: RunRecord) -> str:
     """Say where a run stands; a run that died is told from one that works."""
-    if run.status is Status.RUNNING and not is_alive(run.id):
+    if run.status is Status.RUNNING and not is_alive(run):
         return f"died; `opro resume {run.id}` goes on where it was cut"
     return f"{run.status}{f': {run.reason}' if run.reason else ''}"
 
@@ -57,7 +58,7 @@ def show_step(console: Console, reader: Reader, run: RunRecord, step: int) -> No
     problem = _problem(run)
     for generation in reader.generations(run.id, step=step):
         console.rule(f"{generation.role}, temperature {generation.temperature:.3g}, {generation.seconds:.2f} s")
-        console.print(generation.prompt, markup=False, highlight=False)
+        console.print(printable(generation.prompt), markup=False, highlight=False)
         replies = Table("reply", "what became of it", show_lines=True)
         for reply in review(generation, trials, problem):
             replies.add_row(plain(reply.text, WHOLE), plain(reply.fate, WHOLE))
@@ -78,13 +79,12 @@ def _problem(run: RunRecord) -> Problem | None:
 
 
 def compare_runs(console: Console, reader: Reader, names: Sequence[str], *, as_json: bool) -> None:
-    """Compare the runs of several contestants, each with all its seeds; the first one is held against the others."""
-    contestants: dict[str, list[RunRecord]] = {}
-    for name in names:
-        run = reader.run(name)
-        study = [other for other in reader.runs(baselines=True) if other.spec.study == run.id and not other.spec.parent]
-        for each in study if len(study) > 1 else [run]:
-            contestants.setdefault(label(each), []).append(each)
+    """Compare the runs of several contestants, each with all its seeds; the first one is held against the others.
+
+    Raises:
+        ConfigError: they have not the same problem, or a contestant has two runs with one seed.
+    """
+    contestants = _contestants(reader, names)
     rows = [(name, summarize(reader, run)) for name, runs in contestants.items() for run in runs]
     if as_json:
         sys.stdout.writelines(json.dumps({"contestant": name, **summary.as_dict()}) + "\n" for name, summary in rows)
@@ -98,15 +98,44 @@ def compare_runs(console: Console, reader: Reader, names: Sequence[str], *, as_j
         comparison = compare(other, ours, theirs, direction)
         sentence = comparison.sentence(first) if comparison else f"{first} and {other} share no seed"
         console.print(f"• {sentence}.", markup=False, highlight=False)
+    spent = {name: sum(summary.unique for each, summary in rows if each == name) for name in contestants}
+    if len(set(spent.values())) > 1:
+        evaluations = ", ".join(f"{name}: {count}" for name, count in spent.items())
+        console.print(f"• Mind that they made unequal numbers of evaluations ({evaluations}).", highlight=False)
 
 
-def label(run: RunRecord) -> str:
-    """Return what tells a contestant from others: all of its config but the seed."""
-    config = run.spec.config
-    settings = [f"{name}={value}" for name, value in config["set"].items()]
-    control = config["options"].get("control", "none")
-    parts = [run.spec.problem, *settings, run.spec.proposer, run.spec.model, "" if control == "none" else control]
-    return " ".join(part for part in parts if part)
+def _contestants(reader: Reader, names: Sequence[str]) -> dict[str, list[RunRecord]]:
+    """Return the named runs, or whole studies, by contestant: all of a config but the seed."""
+    runs: dict[str, RunRecord] = {}
+    for name in names:
+        run = reader.run(name)
+        study = [other for other in reader.runs() if other.spec.study == run.id]
+        runs.update({each.id: each for each in (study if len(study) > 1 else [run])})
+    first = next(iter(runs.values())).spec
+    for run in runs.values():
+        if (run.spec.problem, run.spec.config["set"]) != (first.problem, first.config["set"]):
+            raise ConfigError(f"{run.id} has another problem or other settings of it: its values cannot be compared")
+    flats = [flat(run.spec.config) for run in runs.values()]
+    differing = {key for one in flats for key in one if any(other.get(key) != one[key] for other in flats)} - {"seed"}
+    contestants: dict[str, list[RunRecord]] = {}
+    for run in runs.values():
+        same = contestants.setdefault(label(run.spec.config, differing), [])
+        if any(other.spec.seed == run.spec.seed for other in same):
+            raise ConfigError(f"{run.id} is a second run with seed {run.spec.seed} of the same contestant: name one")
+        same.append(run)
+    return contestants
+
+
+def flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's config with the proposer's options beside the other keys."""
+    return {**{key: value for key, value in config.items() if key != "options"}, **config["options"]}
+
+
+def label(config: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """Return the proposer with those of the settings that are to be told."""
+    left_out = {"problem", "proposer", "seed", "template"}
+    told = [f"{key}={value}" for key, value in flat(config).items() if key in keys and key not in left_out]
+    return f"{config['proposer']} {' '.join(told)}".strip()
 
 
 def show_table(kind: str, table: Mapping[str, str], option: str) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opro.build import build_model, build_problem, build_proposer, resolve_options
+from opro.build import build_model, build_problem, build_proposer, problem_fingerprint, resolve_options
 from opro.config import RunConfig, run_config
-from opro.errors import OproError
+from opro.errors import ConfigError, OproError
 from opro.journal import Journal
-from opro.loop import Limits, Loop, Progress, Watcher
+from opro.loop import Limits, Loop, Progress, Watcher, no_watch
 from opro.protocols import LanguageModel, Mutable, Numeric, Problem, Referenced, Sampled
 from opro.reader import Reader
 from opro.recording import RecordedModel
@@ -36,10 +36,6 @@ class Result:
     def __str__(self) -> str:
         """Return the verdict in words."""
         return str(self.verdict)
-
-
-def no_watch(_step: int, _trials: Sequence[Trial]) -> None:
-    """Watch nothing."""
 
 
 class Workbench:
@@ -84,6 +80,7 @@ class Workbench:
             config=config.model_dump(mode="json"),
             references=baseline_of.spec.references if baseline_of else await asyncio.to_thread(_references, problem),
             fingerprint=opened.fingerprint if opened else "",
+            problem_fingerprint=problem_fingerprint(problem),
             study=baseline_of.spec.study if baseline_of else study,
             parent=baseline_of.id if baseline_of else None,
         )
@@ -104,13 +101,31 @@ class Workbench:
         model: LanguageModel | None = None,
         watch: Watcher = no_watch,
     ) -> str:
-        """Go on with a stored run, perhaps with other limits (`changes`), and return its id."""
+        """Go on with a stored run, perhaps with other limits (`changes`), and return its id.
+
+        Raises:
+            ConfigError: it is a baseline, or its problem or model is not what it was.
+        """
         run = self.reader.run(name)
-        config = run_config({**run.spec.config, **(changes or {})})
+        if run.spec.parent:
+            raise ConfigError(f"{run.id} is a baseline of {run.spec.parent}: resume that one, and it follows")
+        return await self._continue(run, changes or {}, problem, model, watch)
+
+    async def _continue(
+        self,
+        run: RunRecord,
+        changes: Mapping[str, Any],
+        problem: Problem | None,
+        model: LanguageModel | None,
+        watch: Watcher = no_watch,
+    ) -> str:
+        config = run_config({**run.spec.config, **changes})
+        problem = problem or build_problem(config)
         opened = model or build_model(config)
+        _check_same(run, problem, opened)
         journal = self._store.continue_run(run.id, config.model_dump(mode="json"))
         try:
-            await self._drive(journal, config, problem or build_problem(config), opened, watch)
+            await self._drive(journal, config, problem, opened, watch)
         finally:
             if opened is not None and model is None:
                 await opened.close()
@@ -138,11 +153,18 @@ class Workbench:
         except OproError as error:
             reason = str(error)
             raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise
         finally:
             journal.finish(status, reason)
 
     async def give_baselines(self, name: str, *, problem: Problem | None = None) -> None:
-        """Let the classical searches that fit the problem spend as many evaluations as the run did; once."""
+        """Let the classical searches that fit the problem spend as many evaluations as the run was given.
+
+        A run that ended early because it had found the optimum does not shorten them: they go on until they have found
+        it as well, or have spent all that the run could have spent. Else a lucky seed would always win.
+        """
         run = self.reader.run(name)
         config = run_config(run.spec.config)
         if run.spec.parent or config.baselines == "never" or run.status is not Status.DONE:
@@ -150,11 +172,14 @@ class Workbench:
         summary = summarize(self.reader, run)
         if config.baselines == "auto" and not self._is_free(run, summary):
             return
-        made = {baseline.spec.proposer for baseline in self.reader.baselines_of(run.id)}
         problem = problem or build_problem(config)
+        budget = _allowance(config, summary, len(problem.start(config.seed)))
+        limits = {"trials": budget, "steps": budget, "patience": None, "seconds": None}
+        made = {baseline.spec.proposer: baseline for baseline in self.reader.baselines_of(run.id)}
         for proposer in fitting_baselines(problem):
-            if proposer not in {*made, config.proposer} and summary.unique:
-                limits = {"trials": summary.unique, "steps": summary.unique, "patience": None, "seconds": None}
+            if proposer in made and made[proposer].spec.config["trials"] < budget:
+                await self._continue(made[proposer], limits, problem, None)
+            elif proposer not in {*made, config.proposer} and budget:
                 search = run_config({**run.spec.config, **limits, "proposer": proposer, "options": {}})
                 await self._start(search, problem, None, baseline_of=run)
 
@@ -180,6 +205,27 @@ def fitting_baselines(problem: Problem) -> list[str]:
     """Return the classical proposers whose needs a problem meets."""
     needs = {"random": Sampled, "evolution": Mutable, "surrogate": Numeric}
     return [name for name, ability in needs.items() if isinstance(problem, ability)]
+
+
+def _allowance(config: RunConfig, summary: Summary, starts: int) -> int:
+    """Return how many evaluations a run was given: those it made, or might have made had the optimum not ended it."""
+    if not (summary.found and config.stop_at_optimum):
+        return summary.unique
+    most = starts + config.steps * config.per_step
+    return most if config.trials is None else min(most, config.trials)
+
+
+def _check_same(run: RunRecord, problem: Problem, model: LanguageModel | None) -> None:
+    if problem_fingerprint(problem) != run.spec.problem_fingerprint:
+        raise ConfigError(
+            f"the problem of {run.id} is not what it was when the run began: has a file or a class of its changed? "
+            "Begin a new run, or bring the old state back"
+        )
+    if model is not None and model.fingerprint != run.spec.fingerprint:
+        raise ConfigError(
+            f"the model of {run.id} was {run.spec.fingerprint}, and is {model.fingerprint} now: "
+            "a resumed run would not equal an uninterrupted one; begin a new run"
+        )
 
 
 def _references(problem: Problem) -> tuple[Reference, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
 from random import Random
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -53,7 +53,7 @@ class Opro:
         template: str = Field("", description="a meta-prompt template of your own: a TOML file, or its text")
         shown: int = Field(20, ge=1, description="how many of the best solutions are shown")
         spread: int = Field(0, ge=0, description="how many solutions at even ranks over the whole trajectory are added")
-        goals: tuple[float, ...] = Field(
+        goals: tuple[Annotated[float, Field(ge=-10, le=10)], ...] = Field(
             (0.5,),
             min_length=1,
             description="scores asked for, one prompt each: what is left of the way from the best score to the ideal",

@@ -99,6 +99,9 @@ def test_a_toml_file_says_what_to_run_and_options_overrule_it(opro: Command, tmp
         (["run", "tsp", "--option", "temprature=2"], "did you mean 'temperature'?"),
         (["run", "tsp", "--model", "lokal"], "unknown model 'lokal': did you mean 'local'?"),
         (["run", "tsp", "--proposer", "surrogate"], "needs a numeric problem"),
+        (["run", "tsp", "--set", "instance=-1"], "instance = -1"),
+        (["run", "tsp", "--option", "goals=[nan]"], "goals"),
+        (["run", "examples/parabola.py:re"], "is no problem: it has no direction, start, brief, parse, evaluate"),
         (["run", "nowhere.toml"], "cannot read nowhere.toml"),
         (["run", "mine.py:Problem"], "cannot import the problem 'mine.py:Problem'"),
     ],
@@ -205,6 +208,56 @@ def test_compare_pairs_contestants_by_seed(opro: Command) -> None:
     assert code == 0
     assert "better in 7 of 7" in out
     assert "a gain is shown" in out
+
+
+def test_compare_tells_contestants_by_what_differs_and_refuses_what_cannot_be_paired(opro: Command) -> None:
+    def make(*arguments: str) -> str:
+        _, out, _ = opro("run", *arguments, "--baselines", "never", "--json")
+        return json.loads(out.splitlines()[0])["run"]
+
+    small = make("linear-regression", "--proposer", "evolution", "--option", "population=5", "--steps", "1")
+    large = make("linear-regression", "--proposer", "evolution", "--steps", "5")
+    other = make("linear-regression", "--proposer", "evolution", "--set", "w=3")
+    _, out, _ = opro("compare", small, large, small)
+    assert "evolution steps=1 population=5 against evolution steps=5 population=100" in out
+    assert "1 seed is too few" in out
+    assert "unequal numbers of evaluations" in out
+    code, _, error = opro("compare", small, other)
+    assert (code, "cannot be compared" in error) == (2, True)
+    twin = make("linear-regression", "--proposer", "evolution", "--steps", "5")
+    code, _, error = opro("compare", large, twin)
+    assert (code, "second run with seed 0" in error) == (2, True)
+
+
+def test_a_city_file_that_changed_is_noticed_on_resume(opro: Command, tmp_path: Path) -> None:
+    file = tmp_path / "four.tsp"
+    head = "NAME: four\nTYPE: TSP\nDIMENSION: 5\nEDGE_WEIGHT_TYPE: EUC_2D\nNODE_COORD_SECTION\n"
+    cities = head + "1 0 0\n2 0 9\n3 9 9\n4 9 0\n"
+    file.write_text(cities + "5 4 2\nEOF\n")
+    _, out, _ = opro("run", "tsp", "--set", f"file={file}", "--proposer", "random", "--steps", "0", "--json")
+    file.write_text(cities + "5 4 7\nEOF\n")
+    code, _, error = opro("resume", json.loads(out)["run"], "--steps", "2")
+    assert (code, "is not what it was" in error) == (2, True)
+
+
+def test_a_prompt_with_terminal_codes_is_shown_without_them(opro: Command, tmp_path: Path) -> None:
+    template = tmp_path / "t.toml"
+    template.write_text('item = "$solution"\nprompt = "\\u001b]0;owned\\u0007${items}$lead"\n')
+    script = tmp_path / "replies.txt"
+    script.write_text("1, b=1\n")
+    options = ["--option", f"template={template}", "--model", f"scripted:{script}", "--steps", "1", "--json"]
+    _, out, _ = opro("run", "linear-regression", *options)
+    _, out, _ = opro("show", json.loads(out)["run"], "--step", "1")
+    assert "owned" in out
+    assert "\x1b" not in out
+
+
+def test_a_control_is_named_in_its_verdict(opro: Command, tmp_path: Path) -> None:
+    script = tmp_path / "replies.txt"
+    script.write_text("1, b=1\n")
+    arguments = ["--model", f"scripted:{script}", "--steps", "1", "--control", "flipped-scores"]
+    _, out, _ = opro("run", "linear-regression", *arguments)
+    assert "opro (flipped-scores) did not reach" in out
 
 
 def test_resume_goes_on_with_a_larger_limit(opro: Command, store: str) -> None:

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from evaluators.linear_regression import LinearRegression
 from opro.api import optimize, optimize_async
 from opro.config import run_config
 from opro.errors import ConfigError, ModelError, OproError
 from opro.loop import Progress
 from opro.reader import Reader
 from opro.records import Status
-from opro.types import Candidate, Direction, Evaluation, Request, Trial
+from opro.types import Brief, Candidate, Direction, Evaluation, Request, Trial
 from opro.workbench import Workbench
 from scorer_models.scripted import ScriptedModel
 from tests.problems import Hill
@@ -92,13 +94,15 @@ def test_a_model_that_fails_leaves_a_run_that_can_go_on(store: str) -> None:
             raise ModelError("the server is down")
         return ["5"]
 
+    broken = ScriptedModel(reply, fingerprint="the same weights")
+    mended = ScriptedModel(["41", "42"], fingerprint="the same weights")
     with pytest.raises(ModelError, match="down"):
-        optimize(Hill(), model=ScriptedModel(reply), store=store, per_step=1, steps=3)
+        optimize(Hill(), model=broken, store=store, per_step=1, steps=3)
     (run,) = Reader(store).runs()
     assert (run.status, run.reason) == (Status.FAILED, "the server is down")
 
     async def resume() -> str:
-        return await Workbench(store).resume(run.id, problem=Hill(), model=answers(41, 42))
+        return await Workbench(store).resume(run.id, problem=Hill(), model=mended)
 
     asyncio.run(resume())
     assert Reader(store).run(run.id).reason == "the optimum was reached"
@@ -146,6 +150,75 @@ def test_an_unknown_setting_names_the_nearest_one() -> None:
         run_config({"problem": "tsp", "stepz": 3})
     with pytest.raises(ConfigError, match="per_step = 0"):
         run_config({"problem": "tsp", "per_step": 0})
+
+
+def test_a_limit_of_trials_holds_for_the_starting_solutions_too(store: str) -> None:
+    result = optimize("linear-regression", proposer="random", store=store, trials=2, baselines="never")
+    assert result.cost.trials == 2
+
+
+def test_an_error_in_an_evaluator_is_kept_as_the_reason(store: str) -> None:
+    class Raises(Hill):
+        async def evaluate(self, candidates: Sequence[Candidate]) -> Sequence[Evaluation]:
+            raise ZeroDivisionError("by nothing")
+
+    with pytest.raises(ZeroDivisionError):
+        optimize(Raises(), model=answers(1), store=store)
+    (run,) = Reader(store).runs()
+    assert (run.status, run.reason) == (Status.FAILED, "ZeroDivisionError: by nothing")
+
+
+def test_baselines_are_given_the_whole_allowance_of_a_run_that_the_optimum_ended(store: str) -> None:
+    result = optimize(Hill(), model=answers(42), store=store, per_step=2, steps=9)
+    assert result.cost.unique == 2
+    baselines = Reader(store).baselines_of(result.run)
+    assert {baseline.spec.proposer: baseline.spec.config["trials"] for baseline in baselines} == {
+        "random": 1 + 9 * 2,
+        "evolution": 1 + 9 * 2,
+    }
+
+
+def test_baselines_of_a_run_that_goes_further_go_further_too(store: str) -> None:
+    model = ScriptedModel(lambda request: ["90", "91", "92", "93"][: request.n] if request.seed % 2 else ["95", "96"])
+    run = optimize(Hill(), model=model, store=store, per_step=1, steps=1).run
+
+    async def resume() -> None:
+        workbench = Workbench(store)
+        await workbench.resume(run, {"steps": 4}, problem=Hill(), model=model)
+        await workbench.give_baselines(run, problem=Hill())
+        workbench.close()
+
+    asyncio.run(resume())
+    made = optimize(Hill(), model=model, store=store, per_step=1, steps=4).cost.unique
+    for baseline in Reader(store).baselines_of(run):
+        assert len(Reader(store).trials(baseline.id)) == made or baseline.reason == "the optimum was reached"
+
+
+def test_a_baseline_is_not_resumed_alone(store: str) -> None:
+    run = optimize(Hill(), model=answers(1), store=store, per_step=1, steps=1).run
+    baseline = Reader(store).baselines_of(run)[0].id
+    with pytest.raises(ConfigError, match=f"is a baseline of {run}"):
+        asyncio.run(Workbench(store).resume(baseline))
+
+
+def test_a_run_is_not_resumed_with_another_problem_or_model(store: str) -> None:
+    class Steeper(Hill):
+        def brief(self) -> Brief:
+            return replace(super().brief(), task="Something else.")
+
+    run = optimize(Hill(), model=answers(1), store=store, per_step=1, steps=1, baselines="never").run
+    with pytest.raises(ConfigError, match="is not what it was"):
+        asyncio.run(Workbench(store).resume(run, problem=Steeper(), model=answers(1)))
+    with pytest.raises(ConfigError, match="the model of"):
+        asyncio.run(Workbench(store).resume(run, problem=Hill(), model=answers(2)))
+
+
+def test_a_problem_that_is_handed_in_is_made_again_with_its_own_settings(store: str) -> None:
+    problem = LinearRegression(LinearRegression.Config(w=3, b=5), 0)
+    run = optimize(problem, proposer="random", store=store, steps=1, baselines="never").run
+    asyncio.run(Workbench(store).resume(run, {"steps": 3}))
+    again = optimize("linear-regression", w=3, b=5, proposer="random", store=store, steps=3, baselines="never")
+    assert [trial.value for trial in Reader(store).trials(run)] == [trial.value for trial in again.trajectory]
 
 
 def test_progress_ignores_rounding_when_it_compares_with_the_optimum(trial: Any) -> None:

@@ -114,11 +114,11 @@ def test_two_runs_in_one_store_do_not_mix(store: str) -> None:
 
 
 def test_a_run_is_alive_until_it_is_finished(store: str, journal: Journal) -> None:
-    assert is_alive(journal.run)
+    assert is_alive(Reader(store).run(journal.run))
     with pytest.raises(StoreError, match="another process is working"):
         Store(store).continue_run(journal.run, {})
     journal.finish(Status.DONE, "enough")
-    assert not is_alive(journal.run)
+    assert not is_alive(Reader(store).run(journal.run))
     run = Reader(store).run(journal.run)
     assert (run.status, run.reason) == (Status.DONE, "enough")
 
@@ -208,6 +208,13 @@ def test_a_store_that_another_program_holds_is_said_to_be_locked(store: str, mon
         journal.record_step([], asking=0, scoring=0)
     holder.execute("ROLLBACK")
     journal.record_step([], asking=0, scoring=0)
+
+
+@pytest.mark.parametrize("name", ["a#b.db", "a?b.db", "50%25.db", "with space.db"])
+def test_a_store_may_have_any_name(tmp_path: Path, name: str) -> None:
+    run = Store(str(tmp_path / name)).new_run(SPEC).run
+    assert Reader(str(tmp_path / name)).run(run).id == run
+    assert {path.name.removesuffix("-wal").removesuffix("-shm") for path in tmp_path.iterdir()} == {name}
 
 
 def test_a_url_with_a_password_is_shown_without_it() -> None:

@@ -23,6 +23,7 @@ def upgrade() -> None:
         Column("config", JSON, nullable=False),
         Column("versions", JSON, nullable=False),
         Column("fingerprint", Text, nullable=False),
+        Column("problem_fingerprint", Text, nullable=False),
         Column("status", String(16), nullable=False),
         Column("reason", Text, nullable=False),
         Column("host", Text, nullable=False),
