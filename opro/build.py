@@ -6,7 +6,7 @@ from typing import Any
 
 from evaluators import PROBLEMS
 from opro.config import RunConfig
-from opro.errors import ConfigError
+from opro.errors import ConfigError, ModelError
 from opro.proposers import PROPOSERS
 from opro.protocols import LanguageModel, Problem, Proposer
 from opro.registry import configure, find
@@ -34,8 +34,19 @@ def problem_fingerprint(problem: Problem) -> str:
 
 
 def build_model(config: RunConfig) -> LanguageModel | None:
-    """Return the optimizer model, or None when the proposer needs none."""
-    return open_model(config.model) if find("proposer", config.proposer, PROPOSERS).needs_model else None
+    """Return the optimizer model, or None when the proposer needs none.
+
+    Raises:
+        ConfigError: there is no such model, or it cannot be had.
+    """
+    if not find("proposer", config.proposer, PROPOSERS).needs_model:
+        return None
+    try:
+        model = open_model(config.model)
+        _ = model.fingerprint, model.style  # what cannot be loaded shows here, before a run is recorded
+    except ModelError as error:
+        raise ConfigError(f"the model {config.model!r} cannot be used: {error}") from error
+    return model
 
 
 def resolve_options(config: RunConfig, model: LanguageModel | None) -> Mapping[str, Any]:
