@@ -109,7 +109,7 @@ async def _study(config: "RunConfig", count: int, store: str | None, *, as_json:
 
     from opro.build import build_problem
     from opro.console import live_run
-    from opro.workbench import Workbench
+    from opro.workbench import Workbench, references_of
 
     console = Console(stderr=as_json)
     configs = [config.model_copy(update={"seed": config.seed + number}) for number in range(count)]
@@ -117,6 +117,8 @@ async def _study(config: "RunConfig", count: int, store: str | None, *, as_json:
     workbench = Workbench(store)
     runs: list[str] = []
     for each, problem in zip(configs, problems, strict=True):
+        with console.status(f"{each.problem}: computing what to compare with"):
+            await asyncio.to_thread(references_of, problem)  # a problem computes them once
         with live_run(console, each, problem.direction) as watch:
             study = runs[0] if runs else ""
             runs.append(await workbench.run(each, problem=problem, study=study, watch=watch))
@@ -211,17 +213,14 @@ def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None
     """List the runs of a store, the newest last."""
     from rich.console import Console
 
-    from opro.console import run_table
-    from opro.reader import is_alive
     from opro.report import summarize
+    from opro.views import run_table
 
     reader = _reader(store)
-    summaries = [summarize(reader, record) for record in reader.runs()]
     if as_json:
-        sys.stdout.writelines(json.dumps(summary.as_dict()) + "\n" for summary in summaries)
+        sys.stdout.writelines(json.dumps(summarize(reader, record).as_dict()) + "\n" for record in reader.runs())
     else:
-        died = {record.id: "died" for record in reader.runs() if record.status == "running" and not is_alive(record)}
-        Console().print(run_table(summaries, reader.name, died))
+        Console().print(run_table(reader))
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """What the command shows in a terminal."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -83,19 +83,3 @@ def summary_table(summaries: Iterable[tuple[str, Summary]], title: str) -> Table
 def percent(gap: float | None) -> str:
     """Write a gap to the optimum; "?" where none is known."""
     return "?" if gap is None else f"{100 * gap:,.{1 if gap < 1 else 0}f} %"
-
-
-def run_table(summaries: Iterable[Summary], title: str, states: Mapping[str, str]) -> Table:
-    """Return a table of runs, one a row; `states` overrules what some say of themselves."""
-    table = Table("run", "proposer", "seed", "status", "steps", "best value", "gap", title=title)
-    for summary in summaries:
-        table.add_row(
-            summary.run,
-            f"{summary.proposer} {summary.model}".strip(),
-            str(summary.seed),
-            states.get(summary.run, summary.status),
-            str(summary.steps),
-            "none" if summary.best_value is None else number(summary.best_value),
-            percent(summary.gap),
-        )
-    return table

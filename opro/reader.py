@@ -95,6 +95,14 @@ class Reader:
         with self._read() as connection:
             return [_generation(row) for row in connection.execute(query)]
 
+    def standings(self) -> dict[str, tuple[int, float | None, float | None]]:
+        """Return for each run its last step, lowest and highest value, without reading its trials."""
+        table = schema.trials
+        columns = (table.c.run, sa.func.max(table.c.step), sa.func.min(table.c.value), sa.func.max(table.c.value))
+        with self._read() as connection:
+            rows = connection.execute(sa.select(*columns).group_by(table.c.run))
+            return {run: (step, lowest, highest) for run, step, lowest, highest in rows}
+
     def usage(self, run: str) -> Usage:
         """Return the tokens of all generations of a run."""
         table = schema.generations

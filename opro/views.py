@@ -10,18 +10,40 @@ from rich.table import Table
 
 from opro.build import build_problem
 from opro.config import run_config
-from opro.console import number, plain, printable, summary_table
+from opro.console import number, percent, plain, printable, summary_table
 from opro.errors import ConfigError, OproError
 from opro.protocols import Problem
 from opro.reader import Reader, is_alive
 from opro.records import RunRecord, Status
 from opro.registry import find, known_names
-from opro.report import outcome, replay, summarize, verdict
+from opro.report import gap, optimum_of, outcome, replay, summarize, verdict
 from opro.review import review
+from opro.types import Direction
 from opro.verdict import compare
 
 WHOLE = 2000
 """Characters of a reply that are shown; `opro export` gives all of it."""
+
+
+def run_table(reader: Reader) -> Table:
+    """Return a table of the runs of a store, one a row, without reading their trials."""
+    table = Table("run", "proposer", "seed", "status", "steps", "best value", "gap", title=reader.name)
+    standings = reader.standings()
+    for run in reader.runs():
+        step, lowest, highest = standings.get(run.id, (0, None, None))
+        best = lowest if run.spec.direction is Direction.MINIMIZE else highest
+        optimum = optimum_of(run.spec.references)
+        distance = gap(best, optimum.value, run.spec.direction) if optimum and best is not None else None
+        table.add_row(
+            run.id,
+            f"{run.spec.proposer} {run.spec.model}".strip(),
+            str(run.spec.seed),
+            "died" if run.status is Status.RUNNING and not is_alive(run) else run.status,
+            str(step),
+            "none" if best is None else number(best),
+            percent(distance),
+        )
+    return table
 
 
 def show_run(console: Console, reader: Reader, run: RunRecord) -> None:

@@ -78,7 +78,7 @@ class Workbench:
             model=config.model if opened else "",
             seed=config.seed,
             config=config.model_dump(mode="json"),
-            references=baseline_of.spec.references if baseline_of else await asyncio.to_thread(_references, problem),
+            references=baseline_of.spec.references if baseline_of else await asyncio.to_thread(references_of, problem),
             fingerprint=opened.fingerprint if opened else "",
             problem_fingerprint=problem_fingerprint(problem),
             study=baseline_of.spec.study if baseline_of else study,
@@ -228,7 +228,8 @@ def _check_same(run: RunRecord, problem: Problem, model: LanguageModel | None) -
         )
 
 
-def _references(problem: Problem) -> tuple[Reference, ...]:
+def references_of(problem: Problem) -> tuple[Reference, ...]:
+    """Return what a problem's values are compared with; for some, this takes a minute the first time."""
     return tuple(problem.references()) if isinstance(problem, Referenced) else ()
 
 

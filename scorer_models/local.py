@@ -34,7 +34,9 @@ class _Call:
 
 
 class LocalModel:
-    """Answers requests in one worker thread; requests that arrive together are decoded together.
+    """A model in this process: `local` (built in), `local:DIRECTORY` or `local:HUB_ID`; `@float32` behind it if wished.
+
+    It answers in one worker thread; requests that arrive together are decoded together.
 
     The same requests, asked together with the same seeds, give the same texts, whatever was asked before. Which other
     requests share the batch changes the logits in their last bits. In float32 no text was seen to differ; in bfloat16,

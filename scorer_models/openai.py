@@ -22,7 +22,7 @@ _SIZE = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE
 
 
 class OpenAIModel:
-    """A model that a server serves.
+    """A model that a server serves: `openai:NAME@URL`, or `openai:NAME` at OpenAI ($OPENAI_API_KEY).
 
     What the server refuses (n, a seed, a temperature, ...) is found out once, served in another way, and told in
     the log `opro`. A request is sent once: failures are errors, and trying again is a wrapper's work.

@@ -15,7 +15,7 @@ Reply = Callable[[Request], Sequence[str]]
 
 
 class ScriptedModel:
-    """Answers from a function of the request, or by going round a list of replies.
+    """Says what it is told to: `scripted:FILE` goes round the lines of a file; in Python also a function.
 
     With a list, a request gets the next `n` replies, whatever its prompt, so that two models made alike and asked alike
     answer alike. Stop strings and `max_tokens` (counted in words) cut replies as a real model would.

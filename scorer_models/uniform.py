@@ -12,7 +12,7 @@ from opro.types import Generation, Request, Sample, Style
 
 
 class UniformModel:
-    """Knows nothing and answers at random, within a choice or a permutation: the control for a language model."""
+    """Knows nothing: `uniform` writes a random choice or permutation, as the control for a language model."""
 
     fingerprint = "uniform"
     enforces: frozenset[type[Constraint]] = frozenset({Choice, Permutation})
