@@ -20,7 +20,6 @@ from opro.errors import ConfigError, OproError, StoreError
 if TYPE_CHECKING:
     from opro.config import RunConfig
     from opro.reader import Reader
-    from opro.workbench import Workbench
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,7 +57,7 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Optimize a problem, then say what was gained, beside baselines with as many evaluations."""
+    """Optimize a problem, then say what was gained, beside baselines with the same allowance of evaluations."""
     given = {
         "proposer": proposer,
         "model": model,
@@ -73,7 +72,9 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     config, count = _run_config(what, given, _pairs(settings, "--set"), _pairs(options, "--option"))
     if control is not None:
         config = config.model_copy(update={"options": {**config.options, "control": control}})
-    _interruptible(_study(config, seeds or count or 1, store, as_json=as_json), store)
+    from opro.sessions import study
+
+    _interruptible(study(config, seeds or count or 1, store, as_json=as_json), store)
 
 
 def _run_config(
@@ -102,53 +103,6 @@ def _pairs(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             values[name.strip()] = value
     return values
-
-
-async def _study(config: "RunConfig", count: int, store: str | None, *, as_json: bool) -> None:
-    from rich.console import Console
-
-    from opro.build import build_problem
-    from opro.console import live_run
-    from opro.workbench import Workbench, references_of
-
-    console = Console(stderr=as_json)
-    configs = [config.model_copy(update={"seed": config.seed + number}) for number in range(count)]
-    problems = [build_problem(each) for each in configs]
-    workbench = Workbench(store)
-    runs: list[str] = []
-    for each, problem in zip(configs, problems, strict=True):
-        with console.status(f"{each.problem}: computing what to compare with"):
-            await asyncio.to_thread(references_of, problem)  # a problem computes them once
-        with live_run(console, each, problem.direction) as watch:
-            study = runs[0] if runs else ""
-            runs.append(await workbench.run(each, problem=problem, study=study, watch=watch))
-        await workbench.give_baselines(runs[-1], problem=problem)
-    _report(workbench, runs, console, as_json=as_json)
-    workbench.close()
-
-
-def _report(workbench: "Workbench", runs: Sequence[str], console: Any, *, as_json: bool) -> None:
-    from opro.console import plain, summary_table
-    from opro.report import replay, summarize, verdict
-
-    reader = workbench.reader
-    records = [reader.run(run) for run in runs]
-    if as_json:
-        for record in records:
-            sys.stdout.write(json.dumps(summarize(reader, record).as_dict()) + "\n")
-        return
-    rows = [
-        (each.spec.proposer, summarize(reader, each))
-        for record in records
-        for each in (record, *reader.baselines_of(record.id))
-    ]
-    console.print(summary_table(rows, "runs, and baselines with as many evaluations"))
-    for record in records:
-        best = replay(reader, record).trajectory.best
-        console.print(f"best of seed {record.spec.seed}:", plain(best.text if best else "none", 100), highlight=False)
-    for sentence in verdict(reader, records).sentences:
-        console.print(f"• {sentence}", markup=False, highlight=False)
-    console.print(f"opro show {runs[-1]} [--step K] shows more.", style="dim", highlight=False)
 
 
 def _interruptible(work: Any, store: str | None) -> None:
@@ -187,25 +141,10 @@ def resume(  # noqa: PLR0913 - as above
     """Go on with a run that was stopped, died, or shall go further; nothing is paid for twice."""
     changes = {"steps": steps, "trials": trials, "seconds": seconds, "patience": patience}
     given = {key: value for key, value in changes.items() if value is not None}
-    _interruptible(_resume(name, given, store, as_json=as_json), store)
-
-
-async def _resume(name: str, changes: Mapping[str, Any], store: str | None, *, as_json: bool) -> None:
-    from rich.console import Console
-
-    from opro.config import run_config
-    from opro.console import live_run
-    from opro.workbench import Workbench
+    from opro.sessions import go_on
 
     _reader(store).close()  # a store that does not exist shall not be made by resuming from it
-    workbench = Workbench(store)
-    record = workbench.reader.run(name)
-    console = Console(stderr=as_json)
-    with live_run(console, run_config({**record.spec.config, **changes}), record.spec.direction) as watch:
-        run = await workbench.resume(record.id, changes, watch=watch)
-    await workbench.give_baselines(run)
-    _report(workbench, [run], console, as_json=as_json)
-    workbench.close()
+    _interruptible(go_on(name, given, store, as_json=as_json), store)
 
 
 @app.command("list")

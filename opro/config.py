@@ -31,7 +31,7 @@ class RunConfig(BaseModel):
     stop_at_optimum: bool = Field(default=True, description="end when the known optimum is reached")
     baselines: Literal["auto", "always", "never"] = Field(
         "auto",
-        description="give random search and the like as many evaluations; auto: where scoring is free",
+        description="give random search and the like the same allowance; auto: where scoring is free",
     )
 
 

@@ -170,7 +170,7 @@ class Verdict:
 def judge(
     name: str, outcomes: Sequence[Outcome], baselines: Mapping[str, Sequence[Outcome]], direction: Direction
 ) -> Verdict:
-    """Return what may be said of `name`, whose runs are `outcomes`, beside baselines with equal evaluations."""
+    """Return what may be said of `name`, whose runs are `outcomes`, beside baselines with the same allowance of evaluations."""
     if all(outcome.best is None for outcome in outcomes):
         return Verdict((f"{name} found no valid solution: every candidate failed.",))
     compared = [compare(other, outcomes, runs, direction) for other, runs in baselines.items()]
@@ -264,11 +264,11 @@ def _bottom_line(name: str, comparisons: Sequence[Comparison], quicker: Sequence
     shown = [c.other for c in comparisons if c.p is not None and c.p < 1 - CONFIDENCE and c.difference > 0]
     short = "In short" if min(c.pairs for c in comparisons) >= ENOUGH else "In short, of these few seeds alone"
     if lost:
-        return f"{short}: with as many evaluations, {' and '.join(lost)} did better than {name} on average."
+        return f"{short}: with the same allowance, {' and '.join(lost)} did better than {name} on average."
     if quicker:
         return f"{short}: {' and '.join(quicker)} reached the optimum as often as {name}, with fewer evaluations."
     if len(shown) == len(comparisons):
-        return f"{short}: {name} did better than every baseline with as many evaluations."
+        return f"{short}: {name} did better than every baseline with the same allowance."
     return f"{short}: {name} was not worse than its baselines on average, but no gain over all of them is shown."
 
 

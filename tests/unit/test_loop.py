@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from opro.errors import ConfigError, ModelError, OproError
 from opro.loop import Progress
 from opro.reader import Reader
 from opro.records import Status
+from opro.report import verdict
 from opro.types import Brief, Candidate, Direction, Evaluation, Request, Trial
 from opro.workbench import Workbench
 from scorer_models.scripted import ScriptedModel
@@ -192,6 +194,26 @@ def test_baselines_of_a_run_that_goes_further_go_further_too(store: str) -> None
     made = optimize(Hill(), model=model, store=store, per_step=1, steps=4).cost.unique
     for baseline in Reader(store).baselines_of(run):
         assert len(Reader(store).trials(baseline.id)) == made or baseline.reason == "the optimum was reached"
+
+
+def test_random_search_in_the_place_of_a_model_shows_no_gain_over_random_search(store: str) -> None:
+    """Runs end at the optimum, so a baseline cut at the same number of evaluations could only lose."""
+
+    def guess(request: Request) -> Sequence[str]:
+        return [str(number) for number in Random(request.seed).sample(range(100), request.n)]
+
+    workbench, runs = Workbench(store), []
+    for seed in range(30):
+        config = run_config({"problem": "hill", "steps": 8, "per_step": 4, "seed": seed})
+        runs.append(asyncio.run(workbench.run(config, problem=Hill(), model=ScriptedModel(guess))))
+        asyncio.run(workbench.give_baselines(runs[-1], problem=Hill()))
+    records = [workbench.reader.run(run) for run in runs]
+    (against_random,) = [c for c in verdict(workbench.reader, records).comparisons if c.other == "random"]
+    assert against_random.wins
+    assert against_random.losses
+    assert against_random.p is not None
+    assert against_random.p > 0.05
+    workbench.close()
 
 
 def test_a_baseline_is_not_resumed_alone(store: str) -> None:

@@ -1,0 +1,75 @@
+"""What `opro run` and `opro resume` do: runs before the user's eyes, and a report at their end."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from rich.console import Console
+
+from opro.build import build_problem
+from opro.config import RunConfig, run_config
+from opro.console import live_run, plain, summary_table
+from opro.reader import Reader
+from opro.report import contestant, replay, summarize, verdict
+from opro.workbench import Workbench, references_of
+
+
+async def study(config: RunConfig, count: int, store: str | None, *, as_json: bool) -> None:
+    """Make `count` runs with seeds from the config's on, give the baselines their turn, and report."""
+    console = Console(stderr=as_json)
+    configs = [config.model_copy(update={"seed": config.seed + number}) for number in range(count)]
+    problems = [build_problem(each) for each in configs]
+    runs: list[str] = []
+    with closing(Workbench(store)) as workbench:
+        for each, problem in zip(configs, problems, strict=True):
+            with console.status(f"{each.problem}: computing what to compare with"):
+                await asyncio.to_thread(references_of, problem)  # a problem computes them once
+            try:
+                with live_run(console, each, problem.direction) as watch:
+                    first = runs[0] if runs else ""
+                    runs.append(await workbench.run(each, problem=problem, study=first, watch=watch))
+            except asyncio.CancelledError:
+                _say_what_is_left(console, each.seed + 1, configs[-1].seed)
+                raise
+            await workbench.give_baselines(runs[-1], problem=problem)
+        report(workbench.reader, runs, console, as_json=as_json)
+
+
+def _say_what_is_left(console: Console, first: int, last: int) -> None:
+    if first <= last:
+        left = f"seed {last} was" if first == last else f"seeds {first} to {last} were"
+        console.print(f"{left} not begun: `opro run` with --seed {first} --seeds {last - first + 1} makes up for it")
+
+
+async def go_on(name: str, changes: Mapping[str, Any], store: str | None, *, as_json: bool) -> None:
+    """Resume a run, let its baselines follow, and report."""
+    console = Console(stderr=as_json)
+    with closing(Workbench(store)) as workbench:
+        record = workbench.reader.run(name)
+        with live_run(console, run_config({**record.spec.config, **changes}), record.spec.direction) as watch:
+            run = await workbench.resume(record.id, changes, watch=watch)
+        await workbench.give_baselines(run)
+        report(workbench.reader, [run], console, as_json=as_json)
+
+
+def report(reader: Reader, runs: Sequence[str], console: Console, *, as_json: bool) -> None:
+    """Print what runs that differ in their seeds only have reached, beside their baselines, and the verdict."""
+    records = [reader.run(run) for run in runs]
+    if as_json:
+        sys.stdout.writelines(json.dumps(summarize(reader, record).as_dict()) + "\n" for record in records)
+        return
+    rows = [
+        (contestant(each.spec), summarize(reader, each))
+        for record in records
+        for each in (record, *reader.baselines_of(record.id))
+    ]
+    console.print(summary_table(rows, "runs, and baselines with the same allowance of evaluations"))
+    for record in records:
+        best = replay(reader, record).trajectory.best
+        console.print(f"best of seed {record.spec.seed}:", plain(best.text if best else "none", 100), highlight=False)
+    for sentence in verdict(reader, records).sentences:
+        console.print(f"• {sentence}", markup=False, highlight=False)
+    console.print(f"opro show {runs[-1]} [--step K] shows more.", style="dim", highlight=False)
