@@ -170,7 +170,7 @@ class Verdict:
 def judge(
     name: str, outcomes: Sequence[Outcome], baselines: Mapping[str, Sequence[Outcome]], direction: Direction
 ) -> Verdict:
-    """Return what may be said of `name`, whose runs are `outcomes`, beside baselines with the same allowance of evaluations."""
+    """Return what may be said of `name`, whose runs are `outcomes`, beside baselines of the same allowance."""
     if all(outcome.best is None for outcome in outcomes):
         return Verdict((f"{name} found no valid solution: every candidate failed.",))
     compared = [compare(other, outcomes, runs, direction) for other, runs in baselines.items()]

@@ -204,7 +204,7 @@ def test_random_search_in_the_place_of_a_model_shows_no_gain_over_random_search(
 
     workbench, runs = Workbench(store), []
     for seed in range(30):
-        config = run_config({"problem": "hill", "steps": 8, "per_step": 4, "seed": seed})
+        config = run_config({"problem": "hill", "steps": 16, "per_step": 4, "seed": seed})
         runs.append(asyncio.run(workbench.run(config, problem=Hill(), model=ScriptedModel(guess))))
         asyncio.run(workbench.give_baselines(runs[-1], problem=Hill()))
     records = [workbench.reader.run(run) for run in runs]

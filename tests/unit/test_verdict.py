@@ -59,6 +59,8 @@ def test_a_baseline_that_is_quicker_at_the_optimum_is_named() -> None:
 def test_equal_values_are_no_difference() -> None:
     verdict = judge("opro", outcomes([10.0] * 8), {"random": outcomes([10.0] * 8)}, Direction.MINIMIZE)
     assert "no difference is shown (p = 1" in str(verdict)
+    (comparison,) = verdict.comparisons
+    assert (comparison.wins, comparison.ties, comparison.losses) == (0, 8, 0)
 
 
 def test_higher_is_better_when_maximizing() -> None:
