@@ -1,4 +1,4 @@
-"""The durable record: SQLAlchemy Core over SQLite (one file, WAL) by default, or any database that its URL names.
+"""The durable record: SQLAlchemy Core over SQLite (one file, WAL) by default, or the database that a URL names.
 
 SQLite is opened with `synchronous=NORMAL`: what was recorded survives a killed process; a power cut may cost the last
 moments, never the file.

@@ -32,7 +32,6 @@ TEMPERATURE_LIMIT = 2.5
 
 NO_MODEL = "the proposer `opro` needs a model"
 
-
 LEAST_FREE = 3
 """Items of a sequence that are written anew at least; fewer have hardly another order."""
 
