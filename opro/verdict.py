@@ -194,8 +194,8 @@ def _optimum(name: str, outcomes: Sequence[Outcome], direction: Direction) -> li
         return ["No optimum is known for this problem, so nothing is said of the distance to it."]
     rest = [outcome for outcome in known if not outcome.found]
     if len(rest) == len(known):
-        return [f"{name} did not reach the optimum in {_times(len(known), 'run')}{_gap(known, direction)}."]
-    return [_reached(name, known)[:-1] + _gap(rest, direction) + "."]
+        return [f"{name} did not reach the optimum in {_times(len(known), 'run')}{_gap('; ', known, direction)}."]
+    return [_reached(name, known)[:-1] + _gap("; where it did not, ", rest, direction) + "."]
 
 
 def _reached(name: str, outcomes: Sequence[Outcome]) -> str:
@@ -217,14 +217,14 @@ def _is_quicker(theirs: Sequence[Outcome], ours: Sequence[Outcome]) -> bool:
     return sum(evaluations[outcome.seed] for outcome in found) < sum(outcome.evaluations for outcome in found)
 
 
-def _gap(outcomes: Sequence[Outcome], direction: Direction) -> str:
+def _gap(lead: str, outcomes: Sequence[Outcome], direction: Direction) -> str:
     gaps = [
         100 * (direction.cost(outcome.best) - direction.cost(reference.value)) / abs(reference.value)
         for outcome in outcomes
         for reference in outcome.references
         if reference.optimum and reference.value and outcome.best is not None
     ]
-    return f"; where it did not, its best is {np.mean(gaps):.1f} % worse than the optimum on average" if gaps else ""
+    return f"{lead}its best is {np.mean(gaps):.1f} % worse than the optimum on average" if gaps else ""
 
 
 def _start(name: str, outcomes: Sequence[Outcome], direction: Direction) -> list[str]:
