@@ -32,7 +32,6 @@ StoreOption = Annotated[
     str | None, typer.Option("--store", help="Path or URL of the store; default: $OPRO_STORE, else one in your home.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON line per run instead of tables.")]
-Limit = Annotated[int | None, typer.Option(min=1)]
 
 
 @app.command()

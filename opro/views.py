@@ -22,7 +22,7 @@ from opro.types import Direction
 from opro.verdict import compare
 
 WHOLE = 2000
-"""Characters of a reply that are shown; `opro export` gives all of it."""
+"""Characters of a reply that are shown; the rest stays in the store."""
 
 
 def run_table(reader: Reader) -> Table:

@@ -1,7 +1,8 @@
 """Runs from start to verdict: builds the parts, drives the loop, gives the baselines their turn."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,18 @@ class Workbench:
         baseline_of: RunRecord | None = None,
         watch: Watcher = no_watch,
     ) -> str:
-        opened = model or build_model(config)
+        async with _opened(config, model) as opened:
+            return await self._begin(config, problem, opened, study, baseline_of, watch)
+
+    async def _begin(
+        self,
+        config: RunConfig,
+        problem: Problem,
+        opened: LanguageModel | None,
+        study: str,
+        baseline_of: RunRecord | None,
+        watch: Watcher,
+    ) -> str:
         config = config.model_copy(update={"options": resolve_options(config, opened)})
         spec = RunSpec(
             problem=config.problem,
@@ -85,11 +97,7 @@ class Workbench:
             parent=baseline_of.id if baseline_of else None,
         )
         journal = self._store.new_run(spec)
-        try:
-            await self._drive(journal, config, problem, opened, watch)
-        finally:
-            if opened is not None and model is None:
-                await opened.close()
+        await self._drive(journal, config, problem, opened, watch)
         return journal.run
 
     async def resume(
@@ -121,14 +129,10 @@ class Workbench:
     ) -> str:
         config = run_config({**run.spec.config, **changes})
         problem = problem or build_problem(config)
-        opened = model or build_model(config)
-        _check_same(run, problem, opened)
-        journal = self._store.continue_run(run.id, config.model_dump(mode="json"))
-        try:
+        async with _opened(config, model) as opened:
+            _check_same(run, problem, opened)
+            journal = self._store.continue_run(run.id, config.model_dump(mode="json"))
             await self._drive(journal, config, problem, opened, watch)
-        finally:
-            if opened is not None and model is None:
-                await opened.close()
         return run.id
 
     async def _drive(
@@ -199,6 +203,17 @@ class Workbench:
         """Close the store."""
         self.reader.close()
         self._store.close()
+
+
+@asynccontextmanager
+async def _opened(config: RunConfig, model: LanguageModel | None) -> AsyncGenerator[LanguageModel | None]:
+    """Give the model that was handed in, which stays its owner's, or one of the config's, closed at the end."""
+    made = None if model else build_model(config)
+    try:
+        yield model or made
+    finally:
+        if made is not None:
+            await made.close()
 
 
 def fitting_baselines(problem: Problem) -> list[str]:
