@@ -5,6 +5,8 @@ OproError
 ├── InvalidSolutionError      a text that is not a solution; becomes a failed trial
 ├── StoreError           the record cannot be read or written
 └── ModelError           a language model cannot be loaded or did not answer
+    ├── ContextError     a prompt does not fit into the model's window
+    └── RequestError     a server refused a request, or gave no usable answer
 """
 
 from collections.abc import Iterable
@@ -29,6 +31,40 @@ class StoreError(OproError):
 
 class ModelError(OproError):
     """A language model cannot be loaded, reached, or refuses a request."""
+
+
+class ContextError(ModelError):
+    """A prompt does not fit into the model's window; `excess` tells by how many tokens, None where it is not known."""
+
+    def __init__(self, message: str, *, excess: int | None = None) -> None:
+        super().__init__(message)
+        self.excess = excess
+
+
+class RequestError(ModelError):
+    """A request to a server failed.
+
+    Attributes:
+        status: HTTP's status; 200 for an answer that cannot be used, None without an answer.
+        retry_after: how many seconds the server asks to wait, where it does.
+        lasting: whether the same request would fail again, so that trying again is of no use.
+        charged: whether the server may ask money for it: it may have written what did not arrive.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        lasting: bool = False,
+        charged: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+        self.lasting = lasting
+        self.charged = charged
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:

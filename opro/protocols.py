@@ -101,8 +101,17 @@ class Numeric(Sampled, Protocol):
         ...
 
 
+@runtime_checkable
+class Scored(Protocol):
+    """A problem whose candidates are scored with a language model, the scorer."""
+
+    def scored_by(self, scorer: "LanguageModel") -> Problem:
+        """Return the problem as scored by `scorer`."""
+        ...
+
+
 class LanguageModel(Protocol):
-    """Continues a prompt. Wrappers (recording, cache, retry, budget) have the same protocol."""
+    """Continues a prompt. Wrappers (recording, retry, concurrency, budget) have the same protocol."""
 
     @property
     def fingerprint(self) -> str:
@@ -120,13 +129,33 @@ class LanguageModel(Protocol):
         ...
 
     async def generate(self, request: Request) -> Generation:
-        """Return `request.n` samples.
+        """Return the samples from number `request.first` on: at least one, `request.n` at most.
+
+        Whoever wants all of them asks for the rest, as the recording wrapper does: so what arrived is kept, whatever
+        becomes of the rest.
 
         Raises:
+            RequestError: a server refused the request, or gave no usable answer.
+            ContextError: the prompt is too long for the model.
             ModelError: the model cannot answer; the message names the remedy.
         """
         ...
 
     async def close(self) -> None:
         """Free what the model holds; it is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Served(Protocol):
+    """A model behind a server, which may be busy or out of reach, and may cost money."""
+
+    @property
+    def served_as(self) -> tuple[str, str]:
+        """The model's name and the server's host: what prices are looked up by."""
+        ...
+
+    @property
+    def widest(self) -> int:
+        """How many samples one request returns at most, as far as is known."""
         ...

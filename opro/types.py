@@ -147,6 +147,9 @@ class Message:
 class Request:
     """`n` samples of one prompt: a chat, or a text to be continued.
 
+    The samples of a prompt and seed are numbered: `n` of them are asked for, from number `first` on. A backend that takes
+    seeds writes the same text for the same number, however the samples are divided among requests.
+
     `lead` is the end of the prompt that belongs to the answer already: an answer is lead + sample. Models ignore it.
 
     Generation ends before the first of `stop`, which is not part of the sample. A constraint covers the text before
@@ -156,6 +159,7 @@ class Request:
     prompt: str | tuple[Message, ...]
     lead: str = ""
     n: int = 1
+    first: int = 0
     max_tokens: int = 256
     temperature: float = 1.0
     top_p: float = 1.0
@@ -166,34 +170,54 @@ class Request:
     constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
-        if self.n < 1 or self.max_tokens < 1:
-            raise ValueError(f"n and max_tokens are at least 1, not {self.n} and {self.max_tokens}")
+        if self.n < 1 or self.max_tokens < 1 or self.first < 0:
+            raise ValueError(
+                f"n and max_tokens are at least 1 and first at least 0, not {self.n}, {self.max_tokens}, {self.first}"
+            )
         if self.temperature < 0 or not 0 < self.top_p <= 1 or not 0 <= self.min_p < 1 or self.top_k < 0:
             raise ValueError("temperature >= 0, 0 < top_p <= 1, 0 <= min_p < 1 and top_k >= 0 are needed")
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one request: `prompt` counts the prompt once, `cached` is the part of it that was not computed anew."""
+    """Tokens of one request: `prompt` counts the prompt once, `cached` is the part of it that was not computed anew.
+
+    `estimated` tokens are an upper bound, for the server told none.
+    """
 
     prompt: int = 0
     completion: int = 0
     cached: int = 0
+    estimated: bool = False
 
     def __add__(self, other: "Usage") -> "Usage":
         """Return the sum, field by field."""
-        return Usage(self.prompt + other.prompt, self.completion + other.completion, self.cached + other.cached)
+        return Usage(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            self.cached + other.cached,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a sample is stored: the number of the generation, and its place in it, from 0."""
+
+    generation: int
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One text that a model wrote; `complete` is False when it was cut off by max_tokens.
+    """One text that a model wrote; `complete` is False when it was cut off by max_tokens; `source` once it is stored.
 
     What no database can hold (lone surrogates, the null character) is replaced by U+FFFD.
     """
 
     text: str
     complete: bool = True
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", _UNSTORABLE.sub("\ufffd", self.text))
@@ -201,9 +225,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What one request returned: `n` samples, what they cost, and (once stored) the number of the record."""
+    """What one request returned: at least one sample, what they cost in tokens, and how long it took."""
 
     samples: tuple[Sample, ...]
     usage: Usage = Usage()
     seconds: float = 0.0
-    id: int | None = None

@@ -1,9 +1,14 @@
 """Language-model backends, one a file, and the table of them."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
+from opro.errors import ConfigError
 from opro.protocols import LanguageModel
-from opro.registry import find
+from opro.registry import configure, find
+
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 MODELS: Mapping[str, str] = {
     "local": "scorer_models.local:LocalModel",
@@ -13,14 +18,20 @@ MODELS: Mapping[str, str] = {
 }
 
 
-def open_model(spec: str) -> LanguageModel:
+def open_model(spec: str, settings: Mapping[str, Any] = NO_SETTINGS) -> LanguageModel:
     """Return the model of a spec `KIND` or `KIND:REST`, where REST means what the kind's `load` takes it to mean.
 
-    Kinds come from the table above and from the entry-point group `opro.models` of installed packages.
+    Kinds come from the table above and from the entry-point group `opro.models` of installed packages. `settings` are
+    fields of the kind's `Config`, if it has one.
 
     Raises:
-        ConfigError: no such kind.
+        ConfigError: no such kind, or a setting that it does not have.
         ModelError: the kind knows no such model.
     """
     kind, _, rest = spec.partition(":")
-    return find("model", kind, MODELS).load(rest)
+    made = find("model", kind, MODELS)
+    if hasattr(made, "Config"):
+        return made.load(rest, configure(made.Config, settings, f"{kind} model"))
+    if settings:
+        raise ConfigError(f"the model {kind!r} has no settings; it was given {', '.join(settings)}")
+    return made.load(rest)

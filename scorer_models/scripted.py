@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -69,9 +70,12 @@ class ScriptedModel:
         """Do nothing: there is nothing to free."""
 
     def _texts(self, request: Request) -> list[str]:
-        """Return `request.n` texts; those of a function are repeated when they are fewer."""
+        """Return `request.n` texts; those of a function are repeated when they are fewer.
+
+        A function is asked for all samples up to the last, so that it need not know that they may come in parts.
+        """
         if callable(self._reply):
-            texts, start = self._reply(request), 0
+            texts, start = self._reply(replace(request, n=request.first + request.n, first=0)), request.first
             if not texts:
                 raise ModelError("the scripted reply is empty")
         else:
