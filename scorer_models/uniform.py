@@ -27,8 +27,9 @@ class UniformModel:
 
     async def generate(self, request: Request) -> Generation:
         """Return texts drawn uniformly from what the request's constraint allows; usage is zero."""
-        numbers = range(request.first, request.first + request.n)
-        return Generation(tuple(Sample(_draw(request.constraint, Random(f"{request.seed}:{i}"))) for i in numbers))
+        random = Random(request.seed)
+        samples = [Sample(_draw(request.constraint, random)) for _ in range(request.first + request.n)]
+        return Generation(tuple(samples[request.first :]))
 
     async def close(self) -> None:
         """Do nothing: there is nothing to free."""
