@@ -1,53 +1,72 @@
 """Language models behind OpenAI's protocol: hosted ones, and vLLM's, llama.cpp's or any other server of one's own."""
 
-import asyncio
 import dataclasses
+import os
 import random
 import re
 import time
+from typing import Self
+from urllib.parse import urlsplit
 
-from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, HttpxBinaryResponseContent
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from opro.constraints import Constraint
-from opro.types import Generation, Request, Sample, Style, Usage
+from opro.errors import ConfigError, ContextError, RequestError
+from opro.types import Generation, Request, Sample, Style
 from scorer_models.openai_habits import Habits
+from scorer_models.openai_reply import Reply, parsed
 from scorer_models.openai_server import Server, address, api_key, probe, serves
-from scorer_models.openai_wire import FAILURES, Reply, RequestError, explained, parsed
-
-__all__ = ["OpenAIModel", "RequestError"]
+from scorer_models.openai_wire import Refusal, Wire, explained
 
 _SMALL = 3e9  # parameters; below it a model continues a pattern better than it follows an instruction
 _STOPS = 4  # OpenAI takes no more; the others are cut here
 _SIZE = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
+_SEED_BITS = 30  # counting up from a seed stays below 2^31, which every server takes
 
 
 class OpenAIModel:
     """A model that a server serves: `openai:NAME@URL`, or `openai:NAME` at OpenAI ($OPENAI_API_KEY).
 
     What the server refuses (n, a seed, a temperature, ...) is found out once, served in another way, and told in
-    the log `opro`. A request is sent once: failures are errors, and trying again is a wrapper's work.
+    the log `opro`. A failed request is an error: trying again is a wrapper's work, as is a limit of time.
     """
 
-    def __init__(self, name: str, server: Server, client: AsyncOpenAI) -> None:
+    class Config(BaseModel):
+        """How the server is reached."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+        key: str = Field(default="OPENAI_API_KEY", description="Name of the environment variable that holds the key.")
+
+        @field_validator("key")
+        @classmethod
+        def _is_a_name(cls, key: str) -> str:
+            """Refuse what may be the key itself; a ValueError would be shown with the value."""
+            if re.fullmatch(r"[A-Z_][A-Z0-9_]*", key) or key in os.environ:
+                return key
+            raise ConfigError(
+                "openai model: `key` is the name of an environment variable, such as OPENAI_API_KEY, and it is given "
+                "something else, which is not shown here, for it may be a key: put keys into the environment only"
+            )
+
+    def __init__(self, name: str, server: Server, wire: Wire, variable: str) -> None:
         self._name = name
         self._server = server
-        self._client = client
+        self._wire = wire
+        self._variable = variable
         self._habits = Habits(f"{name} at {server.url}")
 
     @classmethod
-    def load(cls, spec: str) -> "OpenAIModel":
+    def load(cls, spec: str, config: Config | None = None) -> Self:
         """Return the model "NAME" at OPENAI_BASE_URL or OpenAI, or "NAME@URL"; the server is asked what it serves.
 
         Raises:
             ConfigError: the spec is no name and URL.
             ModelError: the server does not answer, refuses the key, or does not serve the model.
         """
+        variable = (config or cls.Config()).key
         name, url = address(spec)
-        key = api_key(url)
-        server = probe(name, url, key)
-        # aiohttp takes an eighth of the processor time that httpx does
-        client = AsyncOpenAI(base_url=url, api_key=key, max_retries=0, http_client=DefaultAioHttpClient())
-        return cls(name, server, client)
+        key = api_key(url, variable)
+        return cls(name, probe(name, url, key, variable), Wire(url, key), variable)
 
     def __repr__(self) -> str:
         """Show name and address; no key."""
@@ -69,61 +88,53 @@ class OpenAIModel:
         size = self._server.parameters or _size(self._name)
         return Style.CONTINUATION if size is not None and size < _SMALL else Style.CHAT
 
+    @property
+    def served_as(self) -> tuple[str, str]:
+        """See Served."""
+        return self._name, urlsplit(self._server.url).hostname or ""
+
+    @property
+    def widest(self) -> int:
+        """How many samples one request returns at most; learned from what the server refuses."""
+        return self._habits.widest
+
     async def generate(self, request: Request) -> Generation:
-        """Return `request.n` samples, from one request where the server can.
+        """Return what one request brings: at most `widest` samples, and fewer where the server returns fewer.
+
+        It is sent again in another way when the server refuses the way in which it was asked, which costs nothing.
 
         Raises:
             RequestError: the request failed; the message names the remedy.
+            ContextError: the prompt does not fit.
         """
         started = time.perf_counter()
-        # greedy samples are all the same: one is paid for (and vLLM refuses to write more)
-        wanted = request.n if request.temperature > 0 else 1
-        replies = await self._replies(request, 0, wanted)
-        samples: list[Sample] = []
-        for reply in replies:
-            samples += reply.samples(request.stop)
-        samples = samples[:wanted] * (request.n // wanted)
-        usage = sum((reply.usage() for reply in replies), Usage())
-        return Generation(tuple(samples), usage, time.perf_counter() - started)
+        while True:
+            # greedy samples are all the same: one is paid for (and vLLM refuses to write more)
+            n = min(request.n, self._habits.widest) if request.temperature > 0 else 1
+            sent = self._habits.shaped(self._body(request, n))
+            path = "/completions" if "prompt" in sent else "/chat/completions"
+            answer = await self._wire.post(path, sent)
+            if isinstance(answer, bytes):
+                break
+            if not self._habits.learn(answer, sent, request.constraint):
+                raise self._explained(answer, request)
+        reply = parsed(Reply, answer, self._server.url + path)
+        samples = self._samples(reply, request, n)
+        return Generation(samples, reply.cost(request), time.perf_counter() - started)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._wire.close()
 
-    async def _replies(self, request: Request, first: int, n: int) -> list[Reply]:
-        """Return replies with `n` samples, numbered from `first` so that no two requests get one seed."""
-        if n > self._habits.widest:
-            return await self._spread(request, first, n)
-        sent = self._habits.shaped(self._body(request, first, n))
-        try:
-            reply = await self._post(sent)
-        except APIStatusError as refusal:
-            if self._habits.learn(refusal, sent, request.constraint):
-                return await self._replies(request, first, n)
-            raise self._explained(refusal) from None
-        got = len(reply.choices)
-        if got >= n:
-            return [reply]
-        if not got:
-            raise RequestError(f"{self._server.url} returned no choices: read the server's log", status=200)
-        if got == 1:
-            self._habits.ignores_n()
-        return [reply, *await self._replies(request, first + got, n - got)]
+    def _samples(self, reply: Reply, request: Request, n: int) -> tuple[Sample, ...]:
+        """Return the samples of a reply to a request for `n` choices."""
+        samples = reply.samples(request, self._server.url)[:n]
+        self._habits.counted(n, len(reply.choices))
+        if any(not sample.text and not sample.complete for sample in samples):
+            self._habits.silent(request.max_tokens)
+        return tuple(samples if request.temperature > 0 else samples * request.n)
 
-    async def _spread(self, request: Request, first: int, n: int) -> list[Reply]:
-        """Return replies with `n` samples from several requests at once."""
-        width = self._habits.widest
-        parts = [self._replies(request, first + start, min(width, n - start)) for start in range(0, n, width)]
-        # every request ends before an error is raised: none is left running unseen
-        results = await asyncio.gather(*parts, return_exceptions=True)
-        replies: list[Reply] = []
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-            replies += result
-        return replies
-
-    def _body(self, request: Request, first: int, n: int) -> dict[str, object]:
+    def _body(self, request: Request, n: int) -> dict[str, object]:
         """Return the whole request as this kind of server takes it."""
         body: dict[str, object] = {"model": self._name, "max_tokens": request.max_tokens}
         if isinstance(request.prompt, str) and not self._habits.chats_only:
@@ -132,12 +143,12 @@ class OpenAIModel:
             body["messages"] = [{"role": "user", "content": request.prompt}]
         else:
             body["messages"] = [{"role": turn.role, "content": turn.content} for turn in request.prompt]
-        body |= {"temperature": request.temperature, "seed": _seed(request.seed, first)}
+        body |= {"temperature": request.temperature, "seed": _seed(request)}
         if n > 1:
             body["n"] = n
         if request.stop:
             body["stop"] = list(request.stop[:_STOPS])
-        return body | self._extras(request)
+        return body | self._extras(dataclasses.replace(request, n=n))
 
     def _extras(self, request: Request) -> dict[str, object]:
         """Return the server's own parameters, without a constraint that it cannot keep."""
@@ -146,40 +157,23 @@ class OpenAIModel:
                 return self._server.kind.extras(request)
             except ValueError as error:
                 self._habits.frees(request.constraint, str(error))
-        return self._server.kind.extras(_unconstrained(request))
+        return self._server.kind.extras(dataclasses.replace(request, constraint=None))
 
-    async def _post(self, body: dict[str, object]) -> Reply:
-        """Send one request.
-
-        Raises:
-            APIStatusError: the server answered with an error, from which something may be learned.
-            RequestError: there was no answer, or one that cannot be read.
-        """
-        path = "/completions" if "prompt" in body else "/chat/completions"
-        try:
-            answer = await self._client.post(path, body=body, cast_to=HttpxBinaryResponseContent)
-        except APIStatusError:
-            raise
-        except FAILURES as failure:
-            raise self._explained(failure) from None
-        return parsed(Reply, answer, self._server.url + path)
-
-    def _explained(self, failure: Exception) -> RequestError:
-        error = explained(failure, self._server.url)
-        if error.status != 404:
+    def _explained(self, refusal: Refusal, request: Request) -> RequestError | ContextError:
+        error = explained(refusal, self._server.url, request.max_tokens, self._variable)
+        if refusal.status != 404:
             return error
-        return RequestError(
-            f"{error} {self._name!r} was asked for; {serves(self._server.names, self._name)}", status=404
-        )
+        names = serves(self._server.names, self._name)
+        return RequestError(f"{error} {self._name!r} was asked for; {names}", status=404, lasting=True)
 
 
-def _unconstrained(request: Request) -> Request:
-    return request if request.constraint is None else dataclasses.replace(request, constraint=None)
+def _seed(request: Request) -> int:
+    """Return the seed of a request's first sample.
 
-
-def _seed(seed: int, first: int) -> int:
-    """Return the seed of a request. Servers count up from it for n samples, so that near seeds would share samples."""
-    return random.Random(f"{seed}:{first}").getrandbits(31)
+    Servers count up from it for the others, so that a sample's seed depends on its number alone. The hash keeps the
+    samples of near seeds apart.
+    """
+    return random.Random(f"seed:{request.seed}").getrandbits(_SEED_BITS) + request.first
 
 
 def _size(name: str) -> float | None:

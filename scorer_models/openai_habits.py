@@ -6,13 +6,21 @@ import sys
 from collections.abc import Mapping
 from typing import cast
 
-from openai import APIStatusError
-
 from opro.constraints import Constraint
-from scorer_models.openai_wire import spoken, too_long
+from scorer_models.openai_wire import Refusal
 
 _LOG = logging.getLogger("opro")
-_DROPPABLE = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "repeat_penalty", "seed", "stop")
+_DROPPABLE = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "repeat_penalty",
+    "seed",
+    "stop",
+    "logprobs",
+)
 _CONSTRAINING = ("structured_outputs", "grammar")
 _SO = {
     "seed": "the same seed may give another text",
@@ -30,6 +38,8 @@ class Habits:
         self._renamed = False
         self._hottest: float | None = None
         self._free: set[Constraint] = set()
+        self._single = 0  # replies in a row with one choice where more were asked for
+        self._silent = False
         self.widest = sys.maxsize
         """How many samples one request may ask for."""
         self.chats_only = False
@@ -48,26 +58,35 @@ class Habits:
         """Say whether the server did not refuse this constraint so far."""
         return constraint not in self._free
 
-    def ignores_n(self) -> None:
-        """Learn that only one choice is returned, however many are asked for."""
-        if self.widest > 1:
+    def counted(self, wanted: int, got: int) -> None:
+        """Learn that n is ignored: only one choice came, twice in a row. Once may be a server's bad day."""
+        if wanted == 1:
+            return
+        self._single = self._single + 1 if got == 1 else 0
+        if self._single > 1 and self.widest > 1:
             self.widest = 1
             self._tell("returns one sample a request: n samples take n requests, and the prompt is paid for n times")
 
-    def learn(self, refusal: APIStatusError, sent: Mapping[str, object], constraint: Constraint | None) -> bool:
+    def learn(self, refusal: Refusal, sent: Mapping[str, object], constraint: Constraint | None) -> bool:
         """Say whether the same can be asked in another way, and remember which.
 
         Concurrent requests may all be refused for one reason; those that come later only find it known.
         """
-        said = spoken(refusal)
-        if "prompt" in sent and self._lacks_completions(refusal, said):
+        said = refusal.said
+        if "prompt" in sent and self._lacks_completions(refusal):
             return True
-        if refusal.status_code not in {400, 422} or too_long(refusal):
+        if refusal.status not in {400, 422} or refusal.too_long:
             return False
-        name = _blamed(refusal.param, said, sent)
+        name = _blamed(refusal.field("param"), said, sent)
         if name in _CONSTRAINING and constraint is not None:
             return self._free_of(constraint, said)
         return name is not None and self._narrow(name, sent, said)
+
+    def silent(self, max_tokens: int) -> None:
+        """Tell that a model ended for its length before it said anything, as those do that think first."""
+        if not self._silent:
+            self._silent = True
+            self._tell(f"used all of {max_tokens} tokens before it wrote a word: a model that thinks first needs more")
 
     def frees(self, constraint: Constraint, why: str) -> None:
         """Leave a constraint to the parser."""
@@ -91,9 +110,10 @@ class Habits:
                 self._drop(name)
         return True
 
-    def _lacks_completions(self, refusal: APIStatusError, said: str) -> bool:
-        missing = refusal.status_code in {404, 405} and refusal.code != "model_not_found" and "not exist" not in said
-        if not missing and not re.search(r"v1/chat/completions", said):
+    def _lacks_completions(self, refusal: Refusal) -> bool:
+        model = refusal.field("code") == "model_not_found" or "not exist" in refusal.said
+        missing = refusal.status in {404, 405} and not model
+        if not missing and "v1/chat/completions" not in refusal.said:
             return False
         if not self.chats_only:
             self.chats_only = True

@@ -1,21 +1,24 @@
 """Which server answers at an address, what it serves, and how it wants to be asked for what OpenAI does not have."""
 
+import asyncio
 import logging
 import os
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from openai import APIStatusError, HttpxBinaryResponseContent, NotFoundError, OpenAI
+from pydantic import BaseModel
 
 from opro.constraints import Choice, Constraint, Regex
-from opro.errors import ConfigError, ModelError
+from opro.errors import ConfigError, ModelError, RequestError
 from opro.types import Request
 from scorer_models.gbnf import gbnf
-from scorer_models.openai_wire import FAILURES, Card, Listing, explained, parsed
+from scorer_models.openai_reply import parsed
+from scorer_models.openai_wire import Refusal, Wire, explained, public
 
 _LOG = logging.getLogger("opro")
 _OPENAI = "https://api.openai.com/v1"
@@ -49,6 +52,23 @@ class Kind(StrEnum):
         if self is Kind.VLLM:
             return truncation | {"repetition_penalty": 1.0} | _structured(request)
         return truncation | {"repeat_penalty": 1.0} | _grammar(request)
+
+
+class Card(BaseModel):
+    """What a server tells of a model that it serves."""
+
+    id: str
+    aliases: list[str] = []
+    owned_by: str | None = None
+    created: int | None = None
+    root: str | None = None
+    meta: dict[str, object] | None = None
+
+
+class _Listing(BaseModel):
+    """The answer to GET /models."""
+
+    data: list[Card]
 
 
 @dataclass(frozen=True)
@@ -99,35 +119,29 @@ def address(spec: str) -> tuple[str, str]:
     return name, url
 
 
-def api_key(url: str) -> str:
+def api_key(url: str, variable: str) -> str:
     """Return the key for an address from the environment; only OpenAI's own address must have one.
 
     Raises:
         ModelError: there is none, or it cannot be one.
     """
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    key = os.environ.get(variable, "").strip()
     if not key and urlsplit(url).hostname == urlsplit(_OPENAI).hostname:
-        raise ModelError(f"{_OPENAI} needs a key: set OPENAI_API_KEY, or name your own server as MODEL@URL")
+        raise ModelError(f"{_OPENAI} needs a key: set {variable}, or name your own server as MODEL@URL")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise ModelError("OPENAI_API_KEY is set to something that cannot be a key: it holds blanks or odd characters")
+        raise ModelError(f"{variable} is set to something that cannot be a key: it holds blanks or odd characters")
     return key or _NO_KEY
 
 
-def public(url: str) -> str:
-    """Return the URL without user, password and query."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
-
-
-def probe(name: str, url: str, key: str) -> Server:
-    """Ask a server what it serves.
+def probe(name: str, url: str, key: str, variable: str) -> Server:
+    """Ask a server what it serves. Waits for the answer, in a thread, for an event loop may be running in this one.
 
     Raises:
         ModelError: it does not answer, refuses the key, or does not serve the model.
     """
+    with ThreadPoolExecutor(1) as thread:
+        cards = thread.submit(asyncio.run, _cards(Wire(url, key, seconds=_SECONDS), variable)).result()
     shown = public(url)
-    with OpenAI(base_url=url, api_key=key, timeout=_SECONDS, max_retries=0) as client:
-        cards = _cards(client, shown)
     names = tuple(card.id for card in cards)
     card = next((card for card in cards if _is(card, name)), None)
     owners = {card.owned_by for card in cards}
@@ -147,27 +161,25 @@ def serves(names: tuple[str, ...], name: str) -> str:
     return f"it serves: {', '.join(first) or 'none'}{more}"
 
 
-def _cards(client: OpenAI, shown: str) -> list[Card]:
+async def _cards(wire: Wire, variable: str) -> list[Card]:
     try:
-        answer = client.get("/models", cast_to=HttpxBinaryResponseContent)
-    except NotFoundError as failure:
-        if not _chats(client):
-            raise explained(failure, f"{shown}/models") from None
-        return []
-    except FAILURES as failure:
-        raise explained(failure, shown) from None
-    return parsed(Listing, answer, f"{shown}/models").data
+        answer = await wire.get("/models")
+        if isinstance(answer, bytes):
+            return parsed(_Listing, answer, f"{wire.url}/models").data
+        if answer.status == 404 and await _chats(wire):
+            return []
+        raise explained(answer, f"{wire.url}/models", 0, variable)
+    finally:
+        await wire.close()
 
 
-def _chats(client: OpenAI) -> bool:
+async def _chats(wire: Wire) -> bool:
     """Say whether the chat endpoint exists; an empty request is refused by every server, and costs nothing."""
     try:
-        client.post("/chat/completions", body={}, cast_to=HttpxBinaryResponseContent)
-    except APIStatusError as failure:
-        return failure.status_code not in {404, 405}
-    except FAILURES:
+        answer = await wire.post("/chat/completions", {})
+    except RequestError:
         return False
-    return True
+    return isinstance(answer, Refusal) and answer.status not in {404, 405}
 
 
 def _is(card: Card, name: str) -> bool:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from opro.errors import RequestError
 from opro.types import Generation, Message, Request
-from scorer_models.openai import OpenAIModel, RequestError
+from scorer_models.openai import OpenAIModel
 
 KEY = "sk-test-1234567890-secret"
 CHAT = (Message("system", "Be brief."), Message("user", "Hello?"))
@@ -67,7 +68,8 @@ class Server:
     def bodies(self) -> list[Body]:
         return [body for _, body in self.asked]
 
-    def answer(self, path: str, body: Body | None) -> Answer:
+    def answer(self, target: str, body: Body | None) -> Answer:
+        path = target.partition("?")[0]
         if path == "/v1/models" and body is None:
             card = {"id": "tiny", "object": "model", "owned_by": self.owner, "created": 5}
             return self.models if isinstance(self.models, Answer) else Answer({"data": [card, {"id": "other"}]})
@@ -110,7 +112,7 @@ class Server:
 
 
 async def generate(server: Server, *requests: Request) -> list[Generation]:
-    """Return what one model generates for the requests, one after the other."""
+    """Return what one model returns for the requests, one after the other."""
     model = OpenAIModel.load(f"tiny@{server.url}")
     try:
         return [await model.generate(request) for request in requests]
