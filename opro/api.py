@@ -19,6 +19,7 @@ def optimize(
     *,
     store: str | None = None,
     model: str | LanguageModel = "local",
+    scorer: str | LanguageModel = "",
     watch: Watcher = no_watch,
     **settings: Any,
 ) -> Result:
@@ -28,6 +29,7 @@ def optimize(
         problem: a problem's name, or a problem of your own.
         store: path or URL of the store; $OPRO_STORE or a file in the user's data directory if None.
         model: the optimizer model, KIND:NAME, or one of your own.
+        scorer: the model with which candidates are scored, for problems that need one; default: the optimizer model.
         watch: called after each step with its number and its trials.
         **settings: fields of `opro.RunConfig` (steps, per_step, seed, proposer, options, ...); every other name is a
             setting of the problem, such as `n` of "tsp".
@@ -40,7 +42,7 @@ def optimize(
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(optimize_async(problem, store=store, model=model, watch=watch, **settings))
+        return asyncio.run(optimize_async(problem, store=store, model=model, scorer=scorer, watch=watch, **settings))
     raise OproError("an event loop is running here: write `await opro.optimize_async(...)` instead")
 
 
@@ -49,29 +51,33 @@ async def optimize_async(
     *,
     store: str | None = None,
     model: str | LanguageModel = "local",
+    scorer: str | LanguageModel = "",
     watch: Watcher = no_watch,
     **settings: Any,
 ) -> Result:
     """See `optimize`; for use where an event loop is running."""
-    config = _config(problem, model, settings)
+    config = _config(problem, {"model": model, "scorer": scorer}, settings)
     own_problem = None if isinstance(problem, str) else problem
     own_model = None if isinstance(model, str) else model
+    own_scorer = None if isinstance(scorer, str) else scorer
     workbench = Workbench(store)
     try:
-        run = await workbench.run(config, problem=own_problem, model=own_model, watch=watch)
+        run = await workbench.run(config, problem=own_problem, model=own_model, scorer=own_scorer, watch=watch)
         await workbench.give_baselines(run, problem=own_problem)
         return workbench.result(run)
     finally:
         workbench.close()
 
 
-def _config(problem: str | Problem, model: str | LanguageModel, settings: Mapping[str, Any]) -> RunConfig:
+def _config(
+    problem: str | Problem, models: Mapping[str, str | LanguageModel], settings: Mapping[str, Any]
+) -> RunConfig:
     ours = {name: value for name, value in settings.items() if name in RunConfig.model_fields}
     theirs = {name: value for name, value in settings.items() if name not in ours}
     values = {
         **ours,
         "problem": problem if isinstance(problem, str) else _name(problem),
-        "model": model if isinstance(model, str) else _name(model),
+        **{role: model if isinstance(model, str) else _name(model) for role, model in models.items()},
         "set": {**ours.get("set", {}), **theirs},
     }
     if not isinstance(problem, str):

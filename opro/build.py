@@ -33,19 +33,22 @@ def problem_fingerprint(problem: Problem) -> str:
     return sha256(repr(told).encode()).hexdigest()
 
 
-def build_model(config: RunConfig) -> LanguageModel | None:
-    """Return the optimizer model, or None when the proposer needs none.
+def needs_model(config: RunConfig) -> bool:
+    """Say whether the proposer asks a model."""
+    return find("proposer", config.proposer, PROPOSERS).needs_model
+
+
+def build_model(spec: str, settings: Mapping[str, Any]) -> LanguageModel:
+    """Return a model that can be used.
 
     Raises:
         ConfigError: there is no such model, or it cannot be had.
     """
-    if not find("proposer", config.proposer, PROPOSERS).needs_model:
-        return None
     try:
-        model = open_model(config.model)
+        model = open_model(spec, settings)
         _ = model.fingerprint, model.style  # what cannot be loaded shows here, before a run is recorded
     except ModelError as error:
-        raise ConfigError(f"the model {config.model!r} cannot be used: {error}") from error
+        raise ConfigError(f"the model {spec!r} cannot be used: {error}") from error
     return model
 
 

@@ -33,6 +33,15 @@ StoreOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON line per run instead of tables.")]
 
+BudgetOption = Annotated[
+    list[str] | None,
+    typer.Option(help="What the run may cost in all: 2.50usd, 1e6tok or 30min; repeatable. It is never exceeded."),
+]
+PricesOption = Annotated[str | None, typer.Option(help="A TOML file with prices; default: $OPRO_PRICES.")]
+ConcurrencyOption = Annotated[
+    int | None, typer.Option(min=1, help="Requests to a server in flight at most; default: it adapts.")
+]
+
 
 @app.command()
 def run(  # noqa: PLR0913 - its parameters are the options of the command
@@ -43,17 +52,28 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
         list[str] | None, typer.Option("--option", help="NAME=VALUE of the proposer; repeatable.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="The optimizer model, KIND:NAME; default: local.")] = None,
+    model_settings: Annotated[
+        list[str] | None, typer.Option("--model-set", help="NAME=VALUE of the optimizer model; repeatable.")
+    ] = None,
+    scorer: Annotated[str | None, typer.Option(help="The scorer model, if the problem needs one.")] = None,
+    scorer_settings: Annotated[
+        list[str] | None, typer.Option("--scorer-set", help="NAME=VALUE of the scorer model; repeatable.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=0, help="Steps at most; default: 50.")] = None,
     per_step: Annotated[int | None, typer.Option(min=1, help="Candidates in a step; default: 8.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Trials at most, the start counted.")] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="End after so many steps without a better best.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.001, help="End after so many seconds.")] = None,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
+    concurrency: ConcurrencyOption = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The seed, or the first of --seeds; default: 0.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Make so many runs, with seeds from --seed on.")] = None,
     control: Annotated[str | None, typer.Option(help="flipped-scores: show the model reversed scores.")] = None,
     baselines: Annotated[str | None, typer.Option(help="auto, always or never; default: auto.")] = None,
     store: StoreOption = None,
     *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Estimate tokens and money, and stop.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Optimize a problem, then say what was gained, beside baselines with the same allowance of evaluations."""
@@ -65,29 +85,44 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
         "trials": trials,
         "patience": patience,
         "seconds": seconds,
+        "budget": budget,
+        "prices": prices,
+        "concurrency": concurrency,
+        "scorer": scorer,
         "seed": seed,
         "baselines": baselines,
     }
-    config, count = _run_config(what, given, _pairs(settings, "--set"), _pairs(options, "--option"))
+    tables = {
+        "set": _pairs(settings, "--set"),
+        "options": _pairs(options, "--option"),
+        "model_set": _pairs(model_settings, "--model-set"),
+        "scorer_set": _pairs(scorer_settings, "--scorer-set"),
+    }
+    config, count = _run_config(what, given, tables)
     if control is not None:
         config = config.model_copy(update={"options": {**config.options, "control": control}})
+    if dry_run:
+        from opro.sessions import rehearse
+
+        asyncio.run(rehearse(config, seeds or count or 1, as_json=as_json))
+        return
     from opro.sessions import study
 
     _interruptible(study(config, seeds or count or 1, store, as_json=as_json), store)
 
 
 def _run_config(
-    what: str, given: Mapping[str, Any], settings: Mapping[str, Any], options: Mapping[str, Any]
+    what: str, given: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]
 ) -> "tuple[RunConfig, int | None]":
     from opro.config import read_toml, run_config
 
     changes = {name: value for name, value in given.items() if value is not None}
     if not what.endswith(".toml"):
-        return run_config({**changes, "problem": what, "set": settings, "options": options}), None
+        return run_config({**changes, "problem": what, **tables}), None
     config, count = read_toml(Path(what))
     base = config.model_dump()
-    merged = {**base, **changes, "set": {**base["set"], **settings}, "options": {**base["options"], **options}}
-    return run_config(merged), count
+    merged = {name: {**base[name], **table} for name, table in tables.items()}
+    return run_config({**base, **changes, **merged}), count
 
 
 def _pairs(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
@@ -133,12 +168,23 @@ def resume(  # noqa: PLR0913 - as above
     trials: Annotated[int | None, typer.Option(min=1, help="Another limit of trials.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.001, help="Another limit of seconds.")] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="Another patience.")] = None,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
+    concurrency: ConcurrencyOption = None,
     store: StoreOption = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run that was stopped, died, or shall go further; nothing is paid for twice."""
-    changes = {"steps": steps, "trials": trials, "seconds": seconds, "patience": patience}
+    changes = {
+        "steps": steps,
+        "trials": trials,
+        "seconds": seconds,
+        "patience": patience,
+        "budget": budget,
+        "prices": prices,
+        "concurrency": concurrency,
+    }
     given = {key: value for key, value in changes.items() if value is not None}
     from opro.sessions import go_on
 

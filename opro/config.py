@@ -3,12 +3,25 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from opro.budget import Budget
 from opro.errors import ConfigError
 from opro.registry import configure
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _amounts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    Budget.parse(texts)
+    return texts
+
+
+Amounts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_amounts)]
 
 
 class RunConfig(BaseModel):
@@ -21,6 +34,11 @@ class RunConfig(BaseModel):
     proposer: str = Field("opro", description="where candidates come from")
     options: Mapping[str, Any] = Field(default_factory=dict[str, Any], description="the proposer's settings")
     model: str = Field("local", description="the optimizer model, KIND:NAME")
+    model_set: Mapping[str, Any] = Field(default_factory=dict[str, Any], description="the optimizer model's settings")
+    scorer: str = Field(
+        "", description="the scorer model of problems that need one, KIND:NAME; empty: the optimizer model"
+    )
+    scorer_set: Mapping[str, Any] = Field(default_factory=dict[str, Any], description="the scorer model's settings")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="all randomness of a run derives from it")
     steps: int = Field(50, ge=0, description="steps at most")
     per_step: int = Field(8, ge=1, description="candidates in a step")
@@ -28,11 +46,23 @@ class RunConfig(BaseModel):
     patience: int | None = Field(None, ge=1, description="end after this many steps in a row without a better best")
     seconds: float | None = Field(None, gt=0, description="end after this many seconds of asking and scoring")
     silence: int = Field(5, ge=1, description="end after this many steps in a row with nothing new to try")
+    budget: Amounts = Field((), description="caps on what the run may cost, such as 2.50usd, 1e6tok or 30min")
+    prices: str = Field("", description="a TOML file with prices of models; default: $OPRO_PRICES")
+    concurrency: int | None = Field(None, ge=1, description="requests to a server in flight at most; None: it adapts")
+    requests_per_minute: float | None = Field(None, gt=0, description="requests to a server in a minute at most")
+    tokens_per_minute: float | None = Field(None, gt=0, description="tokens asked of a server in a minute at most")
+    timeout: float = Field(300.0, gt=0, description="seconds that one try of a request to a server may take")
+    deadline: float = Field(900.0, gt=0, description="seconds after which a request to a server is not tried again")
     stop_at_optimum: bool = Field(default=True, description="end when the known optimum is reached")
     baselines: Literal["auto", "always", "never"] = Field(
         "auto",
         description="give random search and the like the same allowance; auto: where scoring is free",
     )
+
+    @property
+    def caps(self) -> Budget:
+        """The budget, read."""
+        return Budget.parse(self.budget)
 
 
 def run_config(values: Mapping[str, Any]) -> RunConfig:

@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from opro.config import RunConfig
+from opro.estimate import Estimate
 from opro.loop import Watcher, no_watch
+from opro.records import Spending
 from opro.report import Summary
 from opro.trajectory import Trajectory
 from opro.types import Direction, Trial
@@ -78,6 +80,49 @@ def summary_table(summaries: Iterable[tuple[str, Summary]], title: str) -> Table
             f"{summary.seconds:.1f}",
         )
     return table
+
+
+def cost_table(spent: Iterable[Spending]) -> Table:
+    """Return a table with a row for each role."""
+    table = Table(
+        "model as", "requests", "tokens read", "from cache", "written", "failed tries", "usd", title="what it cost"
+    )
+    for part in spent:
+        about = "≤ " if part.usage.estimated else ""
+        lost = f"{part.faults}" + (f" (≤ {part.lost_tokens:,} tokens charged)" if part.lost_tokens else "")
+        table.add_row(
+            part.role,
+            f"{part.requests:,}",
+            f"{about}{part.usage.prompt:,}",
+            f"{part.usage.cached:,}",
+            f"{about}{part.usage.completion:,}",
+            lost,
+            usd(part.usd),
+        )
+    return table
+
+
+def estimate_table(estimates: Iterable[Estimate], count: int) -> Table:
+    """Return a table of what `count` runs will cost."""
+    title = f"estimate for {count} run{'s' if count > 1 else ''} to the last step; failed tries not foreseen"
+    table = Table("model as", "model", "requests", "tokens read", "written", "at most", "usd", "at most", title=title)
+    for one in estimates:
+        table.add_row(
+            one.role,
+            one.model,
+            f"{count * one.requests:,}",
+            f"{count * one.likely.prompt:,}",
+            f"{count * one.likely.completion:,}",
+            f"{count * one.most.completion:,}",
+            usd(one.likely_usd and count * one.likely_usd),
+            usd(one.most_usd and count * one.most_usd),
+        )
+    return table
+
+
+def usd(amount: float | None) -> str:
+    """Write an amount of money; "?" where a price is not known."""
+    return "?" if amount is None else f"{amount:,.4f}" if amount else "0"
 
 
 def percent(gap: float | None) -> str:

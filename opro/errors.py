@@ -4,6 +4,7 @@ OproError
 ├── ConfigError          an unknown name or a wrong value; the command exits with 2
 ├── InvalidSolutionError      a text that is not a solution; becomes a failed trial
 ├── StoreError           the record cannot be read or written
+├── BudgetError          the next request might exceed the budget; the run stops and can be resumed with a larger one
 └── ModelError           a language model cannot be loaded or did not answer
     ├── ContextError     a prompt does not fit into the model's window
     └── RequestError     a server refused a request, or gave no usable answer
@@ -27,6 +28,10 @@ class InvalidSolutionError(OproError):
 
 class StoreError(OproError):
     """The store cannot be opened, read or written."""
+
+
+class BudgetError(OproError):
+    """The next request might exceed the budget."""
 
 
 class ModelError(OproError):

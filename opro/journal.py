@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 
 import sqlalchemy as sa
 from filelock import FileLock
@@ -11,8 +11,8 @@ from sqlalchemy import exc
 
 from opro import schema
 from opro.errors import StoreError
-from opro.records import Status, request_json, request_key
-from opro.types import Generation, Request, Sample, Trial, Usage
+from opro.records import Event, Json, Status
+from opro.types import Generation, Sample, Source, Trial, Usage
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
@@ -43,6 +43,29 @@ def _remedy(message: str) -> str:
     return next((remedy for word, remedy in remedies.items() if word in message), "")
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A generation on its way into the record: who asked (`role`), and the request as JSON with its key."""
+
+    role: str
+    key: str
+    request: Json
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Stored samples of a request: `count` of them, numbered from `first`, in the generation `id`."""
+
+    first: int
+    count: int
+    id: int
+
+    def overlaps(self, numbers: range) -> bool:
+        """Say whether one of the samples has one of the numbers."""
+        return self.first < numbers.stop and numbers.start < self.first + self.count
+
+
 class Journal:
     """Where one run is written: every generation when it arrives, every step before the proposer learns from it."""
 
@@ -52,10 +75,16 @@ class Journal:
         self._engine = engine
         self._store = store
         self._lock = lock
+        self._parts = self._stored_parts()
 
     @contextmanager
     def _write(self) -> Generator[sa.Connection]:
         with store_errors(f"cannot write to {self._store}"), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _read(self) -> Generator[sa.Connection]:
+        with store_errors(f"cannot read {self._store}"), self._engine.connect() as connection:
             yield connection
 
     def record_step(self, trials: Sequence[Trial], *, asking: float, scoring: float) -> None:
@@ -69,44 +98,67 @@ class Journal:
                 connection.execute(sa.insert(schema.trials), [_trial_row(self.run, trial) for trial in trials])
             connection.execute(sa.update(schema.runs).where(schema.runs.c.id == self.run).values(**now))
 
-    def record_generations(self, role: str, arrived: Sequence[tuple[Request, Generation]]) -> list[Generation]:
-        """Record what requests returned in the current step, all or nothing; return it numbered."""
-        insert = sa.insert(schema.generations).returning(schema.generations.c.id)
+    def record_generations(self, arrived: Sequence[Arrived]) -> list[Generation]:
+        """Record what requests returned in the current step, all or nothing; return it with the samples' sources."""
+        insert = sa.insert(schema.generations).returning(schema.generations.c.id, sort_by_parameter_order=True)
         with self._write() as connection:
-            numbers = [connection.execute(insert, self._generation_row(role, *pair)).scalar() for pair in arrived]
-        return [replace(made, id=number) for (_, made), number in zip(arrived, numbers, strict=True)]
+            numbers = connection.execute(insert, [self._generation_row(one) for one in arrived]).scalars().all()
+        for one, number in zip(arrived, numbers, strict=True):
+            part = Part(one.request["first"], len(one.generation.samples), number)
+            self._parts.setdefault((one.role, one.key), []).append(part)
+        return [_sourced(one.generation, number) for one, number in zip(arrived, numbers, strict=True)]
 
-    def _generation_row(self, role: str, request: Request, generation: Generation) -> dict[str, object]:
+    def _generation_row(self, arrived: Arrived) -> dict[str, object]:
+        generation = arrived.generation
         return {
             "run": self.run,
             "step": self.step,
-            "role": role,
-            "key": request_key(request),
-            "request": request_json(request),
+            "role": arrived.role,
+            "key": arrived.key,
+            "first": arrived.request["first"],
+            "request": arrived.request,
             "samples": [[sample.text, sample.complete] for sample in generation.samples],
             "prompt_tokens": generation.usage.prompt,
             "cached_tokens": generation.usage.cached,
             "completion_tokens": generation.usage.completion,
+            "estimated": generation.usage.estimated,
+            "usd": generation.usd,
             "seconds": generation.seconds,
             "created": time.time(),
         }
 
-    def find_generation(self, role: str, request: Request) -> Generation | None:
-        """Return what this request returned earlier in the current step, before the run was cut."""
+    def _stored_parts(self) -> dict[tuple[str, str], list[Part]]:
+        """Return what the run has asked for already, without the texts."""
         table = schema.generations
-        same = sa.and_(
-            table.c.run == self.run,
-            table.c.step == self.step,
-            table.c.role == role,
-            table.c.key == request_key(request),
-        )
-        with store_errors(f"cannot read {self._store}"), self._engine.connect() as connection:
-            row = connection.execute(sa.select(table).where(same)).first()
-        if row is None:
-            return None
+        count = sa.func.json_array_length(table.c.samples)
+        query = sa.select(table.c.role, table.c.key, table.c.first, count, table.c.id).where(table.c.run == self.run)
+        parts: dict[tuple[str, str], list[Part]] = {}
+        with self._read() as connection:
+            for role, key, first, length, number in connection.execute(query):
+                parts.setdefault((role, key), []).append(Part(first, length, number))
+        return parts
+
+    def stored(self, role: str, key: str, numbers: range) -> list[tuple[int, Generation]]:
+        """Return the generations that hold samples of a request with `numbers`, each with its first number.
+
+        They arrived earlier in this run, perhaps before it was cut.
+        """
+        parts = [part for part in self._parts.get((role, key), ()) if part.overlaps(numbers)]
+        return [(part.first, self._generation(part.id)) for part in parts]
+
+    def _generation(self, number: int) -> Generation:
+        table = schema.generations
+        with self._read() as connection:
+            row = connection.execute(sa.select(table).where(table.c.id == number)).one()
         samples = tuple(Sample(text, complete) for text, complete in row.samples)
-        usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens)
-        return Generation(samples, usage, row.seconds, row.id)
+        usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.estimated)
+        return _sourced(Generation(samples, usage, row.seconds, row.usd), number)
+
+    def record_event(self, event: Event) -> None:
+        """Record what happened on the way to an answer."""
+        row = {"run": self.run, **asdict(event), "created": time.time()}
+        with self._write() as connection:
+            connection.execute(sa.insert(schema.events), row)
 
     def finish(self, status: Status, reason: str) -> None:
         """Record how the run ended, and let go of it."""
@@ -133,3 +185,8 @@ def _trial_row(run: str, trial: Trial) -> dict[str, object]:
         "sample": origin and origin.sample,
         "temperature": origin and origin.temperature,
     }
+
+
+def _sourced(generation: Generation, number: int) -> Generation:
+    samples = (replace(sample, source=Source(number, place)) for place, sample in enumerate(generation.samples))
+    return replace(generation, samples=tuple(samples))

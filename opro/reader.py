@@ -2,8 +2,9 @@
 
 import os
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from filelock import Timeout
 from opro import schema
 from opro.errors import ConfigError, StoreError, unknown
 from opro.journal import store_errors
-from opro.records import GenerationRecord, RunRecord, RunSpec, Status, StepRecord
+from opro.records import Event, EventKind, GenerationRecord, RunRecord, RunSpec, Spending, Status, StepRecord
 from opro.store import check_revision, lock_of, store_url
 from opro.types import Candidate, Direction, Evaluation, Origin, Reference, Trial, Usage
 
@@ -103,14 +104,24 @@ class Reader:
             rows = connection.execute(sa.select(*columns).group_by(table.c.run))
             return {run: (step, lowest, highest) for run, step, lowest, highest in rows}
 
-    def usage(self, run: str) -> Usage:
-        """Return the tokens of all generations of a run."""
-        table = schema.generations
-        sums = (sa.func.sum(table.c[f"{kind}_tokens"]) for kind in ("prompt", "completion", "cached"))
+    def spending(self, run: str) -> list[Spending]:
+        """Return what each role cost in each step, the steps in order."""
         with self._read() as connection:
-            return Usage(
-                *(int(total or 0) for total in connection.execute(sa.select(*sums).where(table.c.run == run)).one())
-            )
+            paid = connection.execute(_paid(run)).all()
+            lost = connection.execute(_lost(run)).all()
+        return _spending(paid, lost)
+
+    def events(self, run: str, *, step: int | None = None) -> list[Event]:
+        """Return what happened on the way to the answers of a run, or of one step of it, in order."""
+        table = schema.events
+        query = sa.select(table).where(table.c.run == run).order_by(table.c.id)
+        if step is not None:
+            query = query.where(table.c.step == step)
+        with self._read() as connection:
+            return [
+                Event(row.step, row.role, EventKind(row.kind), row.text, row.facts, row.tokens, row.usd)
+                for row in connection.execute(query)
+            ]
 
     def samples(self, run: str) -> int:
         """Return how many texts the model wrote in a run."""
@@ -155,6 +166,8 @@ def _run(row: sa.Row[Any]) -> RunRecord:
         references=tuple(Reference(**values) for values in row.reference_values),
         fingerprint=row.fingerprint,
         problem_fingerprint=row.problem_fingerprint,
+        scorer=row.scorer,
+        scorer_fingerprint=row.scorer_fingerprint,
         study=row.study,
         parent=row.parent,
     )
@@ -180,6 +193,55 @@ def _trial(  # noqa: PLR0913 - one parameter a column, in their order: 100,000 r
 
 
 def _generation(row: sa.Row[Any]) -> GenerationRecord:
-    usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens)
+    usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.estimated)
     samples = tuple(text for text, _ in row.samples)
-    return GenerationRecord(row.id, row.step, row.role, row.request, samples, usage, row.seconds)
+    return GenerationRecord(row.id, row.step, row.role, row.first, row.request, samples, usage, row.seconds, row.usd)
+
+
+def _paid(run: str) -> sa.Select[*tuple[Any, ...]]:
+    table, total = schema.generations, sa.func.sum
+    return (
+        sa.select(
+            table.c.step,
+            table.c.role,
+            sa.func.count().label("requests"),
+            total(table.c.prompt_tokens).label("prompt"),
+            total(table.c.completion_tokens).label("completion"),
+            total(table.c.cached_tokens).label("cached"),
+            sa.func.max(sa.cast(table.c.estimated, sa.Integer)).label("estimated"),
+            total(table.c.seconds).label("seconds"),
+            total(table.c.usd).label("usd"),
+            (sa.func.count() - sa.func.count(table.c.usd)).label("unpriced"),
+        )
+        .where(table.c.run == run)
+        .group_by(table.c.step, table.c.role)
+    )
+
+
+def _lost(run: str) -> sa.Select[*tuple[Any, ...]]:
+    table, total = schema.events, sa.func.sum
+    return (
+        sa.select(
+            table.c.step,
+            table.c.role,
+            sa.func.count().label("faults"),
+            total(table.c.tokens).label("tokens"),
+            total(table.c.usd).label("usd"),
+            (sa.func.count() - sa.func.count(table.c.usd)).label("unpriced"),
+        )
+        .where(table.c.run == run, table.c.kind == EventKind.FAULT)
+        .group_by(table.c.step, table.c.role)
+    )
+
+
+def _spending(paid: Sequence[sa.Row[Any]], lost: Sequence[sa.Row[Any]]) -> list[Spending]:
+    spent: dict[tuple[int, str], Spending] = {}
+    for row in paid:
+        usage = Usage(int(row.prompt), int(row.completion), int(row.cached), bool(row.estimated))
+        usd = None if row.unpriced else float(row.usd)
+        spent[row.step, row.role] = Spending(row.step, row.role, row.requests, usage, row.seconds, usd)
+    for row in lost:
+        before = spent.get((row.step, row.role), Spending(row.step, row.role, 0, Usage(), 0.0, 0.0))
+        usd = None if row.unpriced else float(row.usd)
+        spent[row.step, row.role] = replace(before, faults=row.faults, lost_tokens=int(row.tokens), lost_usd=usd)
+    return [spent[key] for key in sorted(spent)]

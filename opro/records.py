@@ -10,6 +10,7 @@ from typing import Any
 from opro.types import Direction, Message, Reference, Request, Usage
 
 Json = dict[str, Any]
+_FIELDS = tuple(Request.__dataclass_fields__)
 
 
 class Status(StrEnum):
@@ -34,6 +35,8 @@ class RunSpec:
     references: tuple[Reference, ...] = ()
     fingerprint: str = ""
     problem_fingerprint: str = ""
+    scorer: str = ""
+    scorer_fingerprint: str = ""
     study: str = ""
     parent: str | None = None
 
@@ -62,17 +65,84 @@ class StepRecord:
     scoring: float
 
 
+def add_usd(one: float | None, other: float | None) -> float | None:
+    """Return the sum of two amounts of money; what is not known makes it unknown."""
+    return None if one is None or other is None else one + other
+
+
+class EventKind(StrEnum):
+    """What an event tells of."""
+
+    FAULT = "fault"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened on the way to an answer, for people: a failed try, or a note such as a constraint not kept.
+
+    `tokens` and `usd` are what a failed try may have cost at most; `facts` hold its HTTP status and its seconds.
+    """
+
+    step: int
+    role: str
+    kind: EventKind
+    text: str
+    facts: Mapping[str, Any]
+    tokens: int = 0
+    usd: float | None = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What one role cost in one step. `lost_*` may have been charged for tries that brought no usable answer.
+
+    `usd` is None when the price of some of it is not known; `estimated` says that a server told no usage.
+    """
+
+    step: int
+    role: str
+    requests: int
+    usage: Usage
+    seconds: float
+    usd: float | None
+    faults: int = 0
+    lost_tokens: int = 0
+    lost_usd: float | None = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """All tokens, read and written."""
+        return self.usage.prompt + self.usage.completion
+
+    def __add__(self, other: "Spending") -> "Spending":
+        """Return the sum, under the first one's step and role."""
+        return Spending(
+            self.step,
+            self.role,
+            self.requests + other.requests,
+            self.usage + other.usage,
+            self.seconds + other.seconds,
+            add_usd(self.usd, other.usd),
+            self.faults + other.faults,
+            self.lost_tokens + other.lost_tokens,
+            add_usd(self.lost_usd, other.lost_usd),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationRecord:
-    """A stored request to a model with everything it answered."""
+    """A stored request to a model with everything it answered; its samples are numbered from `first` on."""
 
     id: int
     step: int
     role: str
+    first: int
     request: Mapping[str, Any]
     samples: tuple[str, ...]
     usage: Usage
     seconds: float
+    usd: float | None
 
     @property
     def temperature(self) -> float:
@@ -95,7 +165,7 @@ class GenerationRecord:
 
 def request_json(request: Request) -> Json:
     """Return a request as plain JSON values; the constraint becomes {kind: fields}."""
-    fields = asdict(request)
+    fields: Json = {name: getattr(request, name) for name in _FIELDS}
     if not isinstance(request.prompt, str):
         fields["prompt"] = [_turn(message) for message in request.prompt]
     if request.constraint is not None:
@@ -103,9 +173,10 @@ def request_json(request: Request) -> Json:
     return fields
 
 
-def request_key(request: Request) -> str:
-    """Return what identifies a request within a step of a run."""
-    return sha256(json.dumps(request_json(request), sort_keys=True).encode()).hexdigest()
+def request_key(fields: Json) -> str:
+    """Return what identifies a request (as `request_json` writes it) within a run, however its samples are divided."""
+    same = {name: value for name, value in fields.items() if name not in {"n", "first"}}
+    return sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
 
 
 def _turn(message: Message) -> Json:

@@ -1,14 +1,17 @@
 """From the stored trials of a run to what is said of it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from opro.loop import Progress
 from opro.reader import Reader
-from opro.records import RunRecord, RunSpec, Status
+from opro.records import RunRecord, RunSpec, Spending, Status
 from opro.trajectory import Trajectory
 from opro.types import Direction, Reference, Trial, Usage
 from opro.verdict import Outcome, Verdict, judge
+
+NOTHING_SPENT = Spending(0, "", 0, Usage(), 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,10 @@ class Summary:
         found: whether the optimum was reached; None where none is known.
         seconds: of asking and scoring.
         tokens: prompt and completion tokens; `prompt_tokens` counts a prompt once for all its samples.
+        usd: what that cost, None where a price is not known; 0 for models of one's own.
+        lost_tokens: what tries without a usable answer may have been charged at most; not in `tokens`, nor is
+            `lost_usd` in `usd`.
+        faults: failed tries.
     """
 
     run: str
@@ -51,6 +58,10 @@ class Summary:
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
+    usd: float | None
+    faults: int
+    lost_tokens: int
+    lost_usd: float | None
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields, for JSON."""
@@ -88,7 +99,7 @@ def replay(reader: Reader, run: RunRecord) -> Progress:
 def summarize(reader: Reader, run: RunRecord) -> Summary:
     """Return the summary of a stored run."""
     progress = replay(reader, run)
-    trajectory, usage = progress.trajectory, reader.usage(run.id)
+    trajectory = progress.trajectory
     best = trajectory.best
     value = best.value if best else None
     optimum = optimum_of(run.spec.references)
@@ -113,17 +124,28 @@ def summarize(reader: Reader, run: RunRecord) -> Summary:
         gap=gap(value, optimum.value, run.spec.direction) if optimum and value is not None else None,
         found=progress.reached(optimum.value) if optimum else None,
         seconds=progress.seconds,
-        **_tokens(usage),
+        **_costs(sum(reader.spending(run.id), NOTHING_SPENT)),
     )
 
 
-def _tokens(usage: Usage) -> dict[str, int]:
+def _costs(spent: Spending) -> dict[str, Any]:
     return {
-        "tokens": usage.prompt + usage.completion,
-        "prompt_tokens": usage.prompt,
-        "cached_tokens": usage.cached,
-        "completion_tokens": usage.completion,
+        "tokens": spent.tokens,
+        "prompt_tokens": spent.usage.prompt,
+        "cached_tokens": spent.usage.cached,
+        "completion_tokens": spent.usage.completion,
+        "usd": spent.usd,
+        "faults": spent.faults,
+        "lost_tokens": spent.lost_tokens,
+        "lost_usd": spent.lost_usd,
     }
+
+
+def by_role(spent: Sequence[Spending]) -> list[Spending]:
+    """Return what each role cost in all steps together."""
+    roles = sorted({part.role for part in spent})
+    zero = {role: replace(NOTHING_SPENT, role=role) for role in roles}
+    return [sum((part for part in spent if part.role == role), zero[role]) for role in roles]
 
 
 def contestant(spec: RunSpec) -> str:

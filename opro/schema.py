@@ -1,8 +1,8 @@
 """The tables of the store, as its newest migration leaves them."""
 
-from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration that this version knows."""
 
 metadata = MetaData()
@@ -23,6 +23,8 @@ runs = Table(
     Column("versions", JSON, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("problem_fingerprint", Text, nullable=False),
+    Column("scorer", Text, nullable=False),
+    Column("scorer_fingerprint", Text, nullable=False),
     Column("status", String(16), nullable=False),
     Column("reason", Text, nullable=False),
     Column("host", Text, nullable=False),
@@ -64,12 +66,31 @@ generations = Table(
     Column("step", Integer, nullable=False),
     Column("role", String(16), nullable=False),
     Column("key", String(64), nullable=False),
+    Column("first", Integer, nullable=False),
     Column("request", JSON, nullable=False),
     Column("samples", JSON, nullable=False),
     Column("prompt_tokens", Integer, nullable=False),
     Column("cached_tokens", Integer, nullable=False),
     Column("completion_tokens", Integer, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Column("usd", Float, nullable=True),
     Column("seconds", Float, nullable=False),
     Column("created", Float, nullable=False),
-    Index("generation_of_request", "run", "step", "role", "key", unique=True),
+    Index("samples_of_request", "run", "role", "key", "first"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", String(64), ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("usd", Float, nullable=True),
+    Column("created", Float, nullable=False),
+    Index("events_of_run", "run", "step"),
 )

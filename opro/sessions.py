@@ -5,16 +5,19 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 
 from opro.build import build_problem
 from opro.config import RunConfig, run_config
-from opro.console import live_run, plain, summary_table
+from opro.console import cost_table, estimate_table, live_run, plain, summary_table
+from opro.estimate import estimate
 from opro.reader import Reader
-from opro.report import contestant, replay, summarize, verdict
-from opro.workbench import Workbench, references_of
+from opro.records import Status
+from opro.report import by_role, contestant, replay, summarize, verdict
+from opro.workbench import Models, Workbench, opened_models, references_of
 
 
 async def study(config: RunConfig, count: int, store: str | None, *, as_json: bool) -> None:
@@ -36,6 +39,17 @@ async def study(config: RunConfig, count: int, store: str | None, *, as_json: bo
                 raise
             await workbench.give_baselines(runs[-1], problem=problem)
         report(workbench.reader, runs, console, as_json=as_json)
+
+
+async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
+    """Print what `count` runs of a config will cost, without asking a model anything."""
+    problem = build_problem(config)
+    async with opened_models(config, problem, Models()) as models:
+        estimates = await estimate(config, problem, models.optimizer, models.scorer)
+    if as_json:
+        sys.stdout.writelines(json.dumps({"runs": count, **asdict(one)}) + "\n" for one in estimates)
+        return
+    Console().print(estimate_table(estimates, count))
 
 
 def _say_what_is_left(console: Console, first: int, last: int) -> None:
@@ -67,9 +81,15 @@ def report(reader: Reader, runs: Sequence[str], console: Console, *, as_json: bo
         for each in (record, *reader.baselines_of(record.id))
     ]
     console.print(summary_table(rows, "runs, and baselines with the same allowance of evaluations"))
+    if spent := [part for record in records for part in reader.spending(record.id)]:
+        console.print(cost_table(by_role(spent)))
     for record in records:
         best = replay(reader, record).trajectory.best
         console.print(f"best of seed {record.spec.seed}:", plain(best.text if best else "none", 100), highlight=False)
     for sentence in verdict(reader, records).sentences:
         console.print(f"• {sentence}", markup=False, highlight=False)
+    for record in records:
+        if record.status is Status.STOPPED:
+            console.print(f"• {record.id} stopped: {record.reason}.", markup=False, highlight=False)
+            console.print(f"  opro resume {record.id} --budget ... goes on with a larger one.", highlight=False)
     console.print(f"opro show {runs[-1]} [--step K] shows more.", style="dim", highlight=False)

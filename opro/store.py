@@ -110,6 +110,8 @@ class Store:
             "config": dict(spec.config),
             "fingerprint": spec.fingerprint,
             "problem_fingerprint": spec.problem_fingerprint,
+            "scorer": spec.scorer,
+            "scorer_fingerprint": spec.scorer_fingerprint,
             "versions": _versions(),
             "status": Status.RUNNING,
             "reason": "",

@@ -147,8 +147,8 @@ class Message:
 class Request:
     """`n` samples of one prompt: a chat, or a text to be continued.
 
-    The samples of a prompt and seed are numbered: `n` of them are asked for, from number `first` on. A backend that takes
-    seeds writes the same text for the same number, however the samples are divided among requests.
+    The samples of a prompt and seed are numbered: `n` of them are asked for, from number `first` on. A backend that
+    takes seeds writes the same text for the same number, however the samples are divided among requests.
 
     `lead` is the end of the prompt that belongs to the answer already: an answer is lead + sample. Models ignore it.
 
@@ -225,8 +225,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What one request returned: at least one sample, what they cost in tokens, and how long it took."""
+    """What one request returned: at least one sample, tokens, seconds, and US dollars (None: no price is known)."""
 
     samples: tuple[Sample, ...]
     usage: Usage = Usage()
     seconds: float = 0.0
+    usd: float | None = None

@@ -10,13 +10,13 @@ from rich.table import Table
 
 from opro.build import build_problem
 from opro.config import run_config
-from opro.console import number, percent, plain, printable, summary_table
+from opro.console import cost_table, number, percent, plain, printable, summary_table
 from opro.errors import ConfigError, OproError
 from opro.protocols import Problem
 from opro.reader import Reader, is_alive
 from opro.records import RunRecord, Status
 from opro.registry import find, known_names
-from opro.report import gap, optimum_of, outcome, replay, summarize, verdict
+from opro.report import by_role, gap, optimum_of, outcome, replay, summarize, verdict
 from opro.review import review
 from opro.types import Direction
 from opro.verdict import compare
@@ -53,6 +53,8 @@ def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
     console.print(summary_table([(run.spec.proposer, summary)], title))
     console.print(f"status: {printable(status(run))}", markup=False, highlight=False)
     console.print(f"settings: {label(run.spec.config, flat(run.spec.config))}", markup=False, highlight=False)
+    if spent := reader.spending(run.id):
+        console.print(cost_table(by_role(spent)))
     best = Table("trial", "step", "value", "solution", title="best solutions")
     for trial in replay(reader, run).trajectory.top(10):
         best.add_row(str(trial.number), str(trial.step), number(trial.value or 0.0), plain(trial.text))
@@ -85,6 +87,8 @@ def show_step(console: Console, reader: Reader, run: RunRecord, step: int) -> No
         for reply in review(generation, trials, problem):
             replies.add_row(plain(reply.text, WHOLE), plain(reply.fate, WHOLE))
         console.print(replies)
+    for event in reader.events(run.id, step=step):
+        console.print(f"{event.kind}: {printable(f'{event.role} {event.text}'.strip())}", markup=False, highlight=False)
     made = Table("trial", "value", "solution", title=f"trials of step {step}")
     for trial in trials:
         if trial.step == step:

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from opro.build import build_model, build_problem, build_proposer, problem_fingerprint, resolve_options
+from opro.build import build_model, build_problem, build_proposer, needs_model, problem_fingerprint, resolve_options
 from opro.config import RunConfig, run_config
-from opro.errors import ConfigError, OproError
+from opro.equipment import Equipment, noted, open_ledger
+from opro.errors import BudgetError, ConfigError, OproError
 from opro.journal import Journal
 from opro.loop import Limits, Loop, Progress, Watcher, no_watch
-from opro.protocols import LanguageModel, Mutable, Numeric, Problem, Referenced, Sampled
+from opro.protocols import LanguageModel, Mutable, Numeric, Problem, Referenced, Sampled, Scored
 from opro.reader import Reader
-from opro.recording import RecordedModel
 from opro.records import RunRecord, RunSpec, Status
 from opro.report import Summary, by_step, optimum_of, summarize, verdict
 from opro.store import Store, default_store
@@ -54,44 +54,48 @@ class Workbench:
         *,
         problem: Problem | None = None,
         model: LanguageModel | None = None,
+        scorer: LanguageModel | None = None,
         study: str = "",
         watch: Watcher = no_watch,
     ) -> str:
-        """Make a new run and see it to its end; return its id."""
-        return await self._start(config, problem or build_problem(config), model, study=study, watch=watch)
+        """Make a new run and see it to its end, or to that of its budget; return its id."""
+        given = Models(model, scorer)
+        return await self._start(config, problem or build_problem(config), given, study=study, watch=watch)
 
     async def _start(
         self,
         config: RunConfig,
         problem: Problem,
-        model: LanguageModel | None,
+        given: "Models",
         *,
         study: str = "",
         baseline_of: RunRecord | None = None,
         watch: Watcher = no_watch,
     ) -> str:
-        async with _opened(config, model) as opened:
+        async with opened_models(config, problem, given) as opened:
             return await self._begin(config, problem, opened, study, baseline_of, watch)
 
     async def _begin(
         self,
         config: RunConfig,
         problem: Problem,
-        opened: LanguageModel | None,
+        opened: "Models",
         study: str,
         baseline_of: RunRecord | None,
         watch: Watcher,
     ) -> str:
-        config = config.model_copy(update={"options": resolve_options(config, opened)})
+        config = config.model_copy(update={"options": resolve_options(config, opened.optimizer)})
         spec = RunSpec(
             problem=config.problem,
             direction=problem.direction,
             proposer=config.proposer,
-            model=config.model if opened else "",
+            model=config.model if opened.optimizer else "",
             seed=config.seed,
             config=config.model_dump(mode="json"),
             references=baseline_of.spec.references if baseline_of else await asyncio.to_thread(references_of, problem),
-            fingerprint=opened.fingerprint if opened else "",
+            fingerprint=opened.optimizer.fingerprint if opened.optimizer else "",
+            scorer=(config.scorer or config.model) if opened.scorer else "",
+            scorer_fingerprint=opened.scorer.fingerprint if opened.scorer else "",
             problem_fingerprint=problem_fingerprint(problem),
             study=baseline_of.spec.study if baseline_of else study,
             parent=baseline_of.id if baseline_of else None,
@@ -107,6 +111,7 @@ class Workbench:
         *,
         problem: Problem | None = None,
         model: LanguageModel | None = None,
+        scorer: LanguageModel | None = None,
         watch: Watcher = no_watch,
     ) -> str:
         """Go on with a stored run, perhaps with other limits (`changes`), and return its id.
@@ -117,40 +122,35 @@ class Workbench:
         run = self.reader.run(name)
         if run.spec.parent:
             raise ConfigError(f"{run.id} is a baseline of {run.spec.parent}: resume that one, and it follows")
-        return await self._continue(run, changes or {}, problem, model, watch)
+        return await self._continue(run, changes or {}, problem, Models(model, scorer), watch)
 
     async def _continue(
         self,
         run: RunRecord,
         changes: Mapping[str, Any],
         problem: Problem | None,
-        model: LanguageModel | None,
+        given: "Models",
         watch: Watcher = no_watch,
     ) -> str:
         config = run_config({**run.spec.config, **changes})
         problem = problem or build_problem(config)
-        async with _opened(config, model) as opened:
+        async with opened_models(config, problem, given) as opened:
             _check_same(run, problem, opened)
             journal = self._store.continue_run(run.id, config.model_dump(mode="json"))
             await self._drive(journal, config, problem, opened, watch)
         return run.id
 
     async def _drive(
-        self, journal: Journal, config: RunConfig, problem: Problem, model: LanguageModel | None, watch: Watcher
+        self, journal: Journal, config: RunConfig, problem: Problem, opened: "Models", watch: Watcher
     ) -> None:
+        """See a run to its end, and record how it ended."""
         status, reason = Status.FAILED, "an unforeseen error"
         try:
-            recorded = RecordedModel(model, journal) if model else None
-            proposer = build_proposer(config, problem, recorded)
-            progress = Progress(problem.direction)
-            steps = self.reader.steps(journal.run)
-            for step, trials in zip(steps, by_step(self.reader.trials(journal.run), len(steps)), strict=True):
-                proposer.tell(trials)
-                progress.add(trials, step.asking + step.scoring)
-                watch(step.step, trials)
-            limits = _limits(config, self.reader.run(journal.run).spec.references)
-            reason = await Loop(problem, proposer, journal, limits, config.seed, watch).run(progress)
+            with noted(journal):
+                reason = await self._go(journal, config, problem, opened, watch)
             status = Status.DONE
+        except BudgetError as error:
+            status, reason = Status.STOPPED, str(error)
         except (asyncio.CancelledError, KeyboardInterrupt):
             status, reason = Status.STOPPED, "interrupted"
             raise
@@ -163,6 +163,32 @@ class Workbench:
         finally:
             journal.finish(status, reason)
 
+    async def _go(self, journal: Journal, config: RunConfig, problem: Problem, opened: "Models", watch: Watcher) -> str:
+        """Tell a fresh proposer the record, go on from there, and return why the run ended."""
+        equipment = Equipment(journal, config, open_ledger(self.reader, journal.run, config.caps))
+        stopped = True
+        try:
+            if isinstance(problem, Scored) and opened.scorer:
+                problem = problem.scored_by(equipment.equip(opened.scorer, "scorer"))
+            model = equipment.equip(opened.optimizer, "optimizer") if opened.optimizer else None
+            proposer = build_proposer(config, problem, model)
+            progress = Progress(problem.direction)
+            steps = self.reader.steps(journal.run)
+            for step, trials in zip(steps, by_step(self.reader.trials(journal.run), len(steps)), strict=True):
+                proposer.tell(trials)
+                progress.add(trials, step.asking + step.scoring)
+                watch(step.step, trials)
+            journal.step = progress.steps + 1
+            limits = _limits(config, self.reader.run(journal.run).spec.references)
+            reason = await Loop(problem, proposer, journal, limits, config.seed, watch).run(progress)
+            stopped = False
+            return reason
+        except OproError:
+            stopped = False
+            raise
+        finally:
+            await equipment.drain(stopped=stopped)
+
     async def give_baselines(self, name: str, *, problem: Problem | None = None) -> None:
         """Let the classical searches that fit the problem spend as many evaluations as the run was given.
 
@@ -171,7 +197,7 @@ class Workbench:
         """
         run = self.reader.run(name)
         config = run_config(run.spec.config)
-        if run.spec.parent or config.baselines == "never" or run.status is not Status.DONE:
+        if run.spec.parent or config.baselines == "never" or run.status not in (Status.DONE, Status.STOPPED):
             return
         summary = summarize(self.reader, run)
         if config.baselines == "auto" and not self._is_free(run, summary):
@@ -182,10 +208,10 @@ class Workbench:
         made = {baseline.spec.proposer: baseline for baseline in self.reader.baselines_of(run.id)}
         for proposer in fitting_baselines(problem):
             if proposer in made and made[proposer].spec.config["trials"] < budget:
-                await self._continue(made[proposer], limits, problem, None)
+                await self._continue(made[proposer], limits, problem, Models())
             elif proposer not in {*made, config.proposer} and budget:
                 search = run_config({**run.spec.config, **limits, "proposer": proposer, "options": {}})
-                await self._start(search, problem, None, baseline_of=run)
+                await self._start(search, problem, Models(), baseline_of=run)
 
     def _is_free(self, run: RunRecord, summary: Summary) -> bool:
         scoring = sum(step.scoring for step in self.reader.steps(run.id))
@@ -205,15 +231,39 @@ class Workbench:
         self._store.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models of a run, as far as it needs them; they may be one and the same."""
+
+    optimizer: LanguageModel | None = None
+    scorer: LanguageModel | None = None
+
+
 @asynccontextmanager
-async def _opened(config: RunConfig, model: LanguageModel | None) -> AsyncGenerator[LanguageModel | None]:
-    """Give the model that was handed in, which stays its owner's, or one of the config's, closed at the end."""
-    made = None if model else build_model(config)
+async def opened_models(config: RunConfig, problem: Problem, given: Models) -> AsyncGenerator[Models]:
+    """Give the models that were handed in, which stay their owner's, or those of the config, closed at the end."""
+    optimizer, scorer = given.optimizer, given.scorer
+    made: list[LanguageModel] = []
     try:
-        yield model or made
+        if optimizer is None and needs_model(config):
+            optimizer = build_model(config.model, config.model_set)
+            made.append(optimizer)
+        if scorer is None and isinstance(problem, Scored):
+            if _one_model(config):
+                scorer = optimizer
+            if scorer is None:
+                scorer = build_model(config.scorer or config.model, config.scorer_set or config.model_set)
+                made.append(scorer)
+        yield Models(optimizer if needs_model(config) else None, scorer)
     finally:
-        if made is not None:
-            await made.close()
+        for model in made:
+            await model.close()
+
+
+def _one_model(config: RunConfig) -> bool:
+    """Say whether the scorer is the optimizer model in another role."""
+    same = not config.scorer or config.scorer == config.model
+    return same and (not config.scorer_set or config.scorer_set == config.model_set)
 
 
 def fitting_baselines(problem: Problem) -> list[str]:
@@ -230,17 +280,19 @@ def _allowance(config: RunConfig, summary: Summary, starts: int) -> int:
     return most if config.trials is None else min(most, config.trials)
 
 
-def _check_same(run: RunRecord, problem: Problem, model: LanguageModel | None) -> None:
+def _check_same(run: RunRecord, problem: Problem, opened: Models) -> None:
     if problem_fingerprint(problem) != run.spec.problem_fingerprint:
         raise ConfigError(
             f"the problem of {run.id} is not what it was when the run began: has a file or a class of its changed? "
             "Begin a new run, or bring the old state back"
         )
-    if model is not None and model.fingerprint != run.spec.fingerprint:
-        raise ConfigError(
-            f"the model of {run.id} was {run.spec.fingerprint}, and is {model.fingerprint} now: "
-            "a resumed run would not equal an uninterrupted one; begin a new run"
-        )
+    pairs = ((opened.optimizer, run.spec.fingerprint, "model"), (opened.scorer, run.spec.scorer_fingerprint, "scorer"))
+    for model, before, what in pairs:
+        if model is not None and model.fingerprint != before:
+            raise ConfigError(
+                f"the {what} of {run.id} was {before}, and is {model.fingerprint} now: "
+                "a resumed run would not equal an uninterrupted one; begin a new run"
+            )
 
 
 def references_of(problem: Problem) -> tuple[Reference, ...]:
@@ -255,7 +307,7 @@ def _limits(config: RunConfig, references: Sequence[Reference]) -> Limits:
         per_step=config.per_step,
         trials=config.trials,
         patience=config.patience,
-        seconds=config.seconds,
+        seconds=min((cap for cap in (config.seconds, config.caps.seconds) if cap is not None), default=None),
         silence=config.silence,
         target=optimum.value if optimum else None,
     )

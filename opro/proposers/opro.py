@@ -7,6 +7,7 @@ computed, evaluations are what counts: more samples are drawn than asked for, an
 """
 
 import asyncio
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,13 +18,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from opro.constraints import Constraint, Permutation
-from opro.errors import ConfigError, InvalidSolutionError, ModelError
+from opro.errors import ConfigError, ContextError, InvalidSolutionError, ModelError
 from opro.metaprompt import Shown, flipped, load_template, read_template
 from opro.protocols import LanguageModel, Problem, Rewritable
 from opro.registry import configure
 from opro.trajectory import Trajectory
 from opro.types import Candidate, Generation, Message, Origin, Request, Style, Trial
 
+_LOG = logging.getLogger("opro")
 REPLY_TOKENS = 512
 """What a chat model may write around its solution."""
 
@@ -31,6 +33,9 @@ TEMPERATURE_LIMIT = 2.5
 """Where heating stops; above it a sample hardly depends on the prompt."""
 
 NO_MODEL = "the proposer `opro` needs a model"
+
+CHARACTERS = 4
+"""Of a token in a meta-prompt, about: only to guess how much must be left out of a prompt that is too long."""
 
 LEAST_FREE = 3
 """Items of a sequence that are written anew at least; fewer have hardly another order."""
@@ -99,6 +104,9 @@ class Opro:
         self._style = Style(config.style)
         self._seed = seed
         self._trajectory = Trajectory(problem.direction)
+        kind = type(self._brief.constraint)
+        if self._style is Style.CONTINUATION and self._brief.constraint and kind not in model.enforces:
+            _LOG.warning("the model does not keep a %s while it writes: replies are checked afterwards", kind.__name__)
 
     async def ask(self, step: int, n: int) -> Sequence[Candidate]:
         """Return up to `n` new solutions; where there are too few, replies that are none, to fail with their reason.
@@ -111,15 +119,28 @@ class Opro:
         invalid: dict[str, Candidate] = {}
         temperature = self._config.temperature
         for _ in range(self._config.rounds):
-            requests = list(self._requests(shown, n, temperature, random))
-            generations = await asyncio.gather(*map(self._model.generate, requests))
-            for answer in _answers(requests, generations):
+            answers, shown = await self._fitting_answers(shown, n, temperature, random)
+            for answer in answers:
                 self._sort(answer, new, invalid)
             if len(new) >= n:
                 break
             temperature = min(TEMPERATURE_LIMIT, temperature * self._config.heat)
         ranked = sorted(new.values(), key=len, reverse=True)
         return [*(same[0] for same in ranked), *invalid.values()][:n]
+
+    async def _fitting_answers(
+        self, shown: list[Shown], n: int, temperature: float, random: Random
+    ) -> tuple[Iterator[Candidate], list[Shown]]:
+        """Return the answers, and what could be shown: the worst are left out until the prompt fits into the window."""
+        while True:
+            requests = list(self._requests(shown, n, temperature, random))
+            try:
+                generations = await asyncio.gather(*map(self._model.generate, requests))
+            except ContextError as error:
+                shown = shortened(shown, error)
+                _LOG.warning("the meta-prompt is too long for the model: it shows the best %d solutions", len(shown))
+            else:
+                return _answers(requests, generations), shown
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Add to the trajectory."""
@@ -216,6 +237,27 @@ def _style(asked: str, model: LanguageModel | None) -> Style:
     return model.style
 
 
+def shortened(shown: Sequence[Shown], error: ContextError) -> list[Shown]:
+    """Return the last, best ones of the solutions that a too long prompt showed; half of them, or fewer if need be.
+
+    Raises:
+        ContextError: there is nothing left to leave out.
+    """
+    if not shown:
+        much = f"{error.excess} tokens" if error.excess is not None else "some tokens"
+        raise ContextError(
+            f"the meta-prompt does not fit into the model's window even with no solution shown: {much} too many. "
+            f"Take a model with a larger window, or a shorter template. ({error})",
+            excess=error.excess,
+        )
+    keep = len(shown) // 2
+    if error.excess is not None:
+        longest = max(len(past.solution) + len(past.score) for past in shown)
+        spared = math.ceil(error.excess / max(1, longest // CHARACTERS))
+        keep = max(keep, len(shown) - spared)
+    return list(shown[len(shown) - min(keep, len(shown) - 1) :])
+
+
 def _answers(requests: Sequence[Request], generations: Sequence[Generation]) -> Iterator[Candidate]:
     """Yield the answers, taking turns between the requests so that each has its share of what is kept."""
     turns = zip_longest(*map(_answers_to, requests, generations))
@@ -223,7 +265,8 @@ def _answers(requests: Sequence[Request], generations: Sequence[Generation]) -> 
 
 
 def _answers_to(request: Request, generation: Generation) -> Iterator[Candidate]:
-    if generation.id is None:
-        raise ModelError("a generation must be recorded before it is used: wrap the model in RecordedModel")
-    for number, sample in enumerate(generation.samples):
-        yield Candidate(request.lead + sample.text, Origin(generation.id, number, request.temperature))
+    for sample in generation.samples:
+        if sample.source is None:
+            raise ModelError("a sample must be recorded before it is used: wrap the model in RecordedModel")
+        origin = Origin(sample.source.generation, sample.source.place, request.temperature)
+        yield Candidate(request.lead + sample.text, origin)

@@ -1,19 +1,20 @@
 """OPRO's proposer: what the model is shown and asked for, and what becomes of its replies."""
 
-import asyncio
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from opro.errors import ConfigError, StoreError
+from opro.constraints import Regex
+from opro.errors import ConfigError, ContextError
 from opro.proposers.opro import Opro
-from opro.reader import Reader
 from opro.recording import RecordedModel
 from opro.records import RunSpec
 from opro.store import Store
-from opro.types import Message, Request, Style, Trial
+from opro.types import Brief, Generation, Message, Request, Style, Trial
 from scorer_models.scripted import ScriptedModel
 from tests.problems import Hill
 
@@ -28,10 +29,8 @@ prompt = "$task\\n${items}$goal: $lead"
 def make(store: str) -> Callable[..., tuple[Opro, ScriptedModel]]:
     def build(replies: Sequence[str], style: Style = Style.CONTINUATION, **settings: Any) -> tuple[Opro, ScriptedModel]:
         model = ScriptedModel(replies, style=style)
-        spec = RunSpec(problem="hill", direction=PROBLEM.direction, proposer="opro", model="", seed=0, config={})
-        recorded = RecordedModel(model, Store(store).new_run(spec))
         config = Opro.resolve({"template": TEMPLATE, **settings}, "hill", model)
-        return Opro(PROBLEM, config, 0, recorded), model
+        return Opro(PROBLEM, config, 0, recorded(model, store)), model
 
     return build
 
@@ -145,17 +144,6 @@ def test_a_template_that_is_not_there_is_named() -> None:
         Opro.resolve({"template": "nowhere.toml", "style": "chat"}, "hill", None)
 
 
-async def test_a_stored_generation_is_used_and_not_asked_for_again(store: str) -> None:
-    spec = RunSpec(problem="hill", direction=PROBLEM.direction, proposer="opro", model="", seed=0, config={})
-    journal = Store(store).new_run(spec)
-    model = ScriptedModel(["1", "2"])
-    recorded = RecordedModel(model, journal)
-    request = Request(prompt="go")
-    first = await recorded.generate(request)
-    assert await recorded.generate(request) == first
-    assert len(model.requests) == 1
-
-
 def test_the_trajectory_ranks_100_000_trials_quickly_enough_to_forget_it(trial: Callable[..., Trial]) -> None:
     from opro.trajectory import Trajectory
 
@@ -164,11 +152,57 @@ def test_the_trajectory_ranks_100_000_trials_quickly_enough_to_forget_it(trial: 
     assert trajectory.unique == 100_000
 
 
-async def test_generations_that_arrive_together_are_recorded_together_or_not_at_all(store: str) -> None:
+async def test_a_prompt_that_is_too_long_is_shortened_and_keeps_the_best(store: str, trial: Any) -> None:
+    model = Narrow(window=90)
+    proposer = Opro(PROBLEM, settings(model), 0, recorded(model, store))
+    proposer.tell([trial(number, f"x={number}", float(number)) for number in range(20)])
+    await proposer.ask(1, 2)
+    fitting = model.requests[-1].prompt
+    assert isinstance(fitting, str)
+    assert len(fitting) <= 90
+    assert "x=19\n" in fitting
+    assert "x=3\n" not in fitting
+    shown = [int(line.partition("x=")[2]) for line in fitting.splitlines() if re.search("x=[0-9]", line)]
+    assert shown == list(range(20 - len(shown), 20))
+
+
+async def test_a_prompt_that_cannot_fit_is_an_error_that_says_by_how_much(store: str, trial: Any) -> None:
+    model = Narrow(window=10)
+    proposer = Opro(PROBLEM, settings(model), 0, recorded(model, store))
+    proposer.tell([trial(number, f"x={number}", float(number)) for number in range(20)])
+    with pytest.raises(ContextError, match=r"even with no solution shown: \d+ tokens too many"):
+        await proposer.ask(1, 2)
+
+
+def test_a_constraint_that_the_model_does_not_keep_is_told(store: str, caplog: pytest.LogCaptureFixture) -> None:
+    model = ScriptedModel(["1"])
+    Opro(SpelledHill(), settings(model), 0, recorded(model, store))
+    assert "does not keep a Regex while it writes" in caplog.text
+
+
+class SpelledHill(Hill):
+    def brief(self) -> Brief:
+        return replace(super().brief(), constraint=Regex("[0-9]{1,2}"))
+
+
+class Narrow(ScriptedModel):
+    """A model whose window holds so many characters."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__(["1", "2"])
+        self._window = window
+
+    async def generate(self, request: Request) -> Generation:
+        excess = len(request.prompt) - self._window
+        if excess > 0:
+            raise ContextError("too long", excess=excess // 4 + 1)
+        return await super().generate(request)
+
+
+def settings(model: ScriptedModel) -> Any:
+    return Opro.resolve({"template": TEMPLATE}, "hill", model)
+
+
+def recorded(model: ScriptedModel, store: str) -> RecordedModel:
     spec = RunSpec(problem="hill", direction=PROBLEM.direction, proposer="opro", model="", seed=0, config={})
-    journal = Store(store).new_run(spec)
-    recorded = RecordedModel(ScriptedModel(["1", "2"]), journal)
-    same = Request(prompt="go")  # asked twice at once: the second record breaks the rule of one per request
-    answers = await asyncio.gather(recorded.generate(same), recorded.generate(same), return_exceptions=True)
-    assert all(isinstance(answer, StoreError) for answer in answers)
-    assert Reader(store).generations(journal.run) == []
+    return RecordedModel(model, Store(store).new_run(spec))

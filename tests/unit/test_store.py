@@ -2,15 +2,16 @@
 
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from opro.errors import ConfigError, StoreError
-from opro.journal import Journal
+from opro.journal import Arrived, Journal
 from opro.reader import Reader, is_alive
-from opro.records import RunSpec, Status
+from opro.records import Event, EventKind, RunSpec, Spending, Status, request_json, request_key
 from opro.store import Store
 from opro.types import (
     Candidate,
@@ -22,10 +23,12 @@ from opro.types import (
     Reference,
     Request,
     Sample,
+    Source,
     Trial,
     Usage,
 )
 
+NO_TOKENS = Usage()
 SPEC = RunSpec(
     problem="hill",
     direction=Direction.MAXIMIZE,
@@ -66,19 +69,54 @@ def test_every_field_of_trials_and_steps_comes_back(store: str, journal: Journal
     assert (step.step, step.asking, step.scoring) == (0, 0.5, 0.25)
 
 
-def test_a_generation_comes_back_for_the_same_request_in_the_same_step_only(store: str, journal: Journal) -> None:
-    request = Request(prompt=(Message("user", "go"),), n=2, seed=3)
-    arrived = Generation((Sample("a"), Sample("b", complete=False)), Usage(9, 2, 1), 0.5)
-    (made,) = journal.record_generations("optimizer", [(request, arrived)])
-    assert journal.find_generation("optimizer", request) == made
-    assert journal.find_generation("scorer", request) is None
-    assert journal.find_generation("optimizer", Request(prompt="go", n=2, seed=3)) is None
+def arrived(request: Request, *texts: str, role: str = "optimizer", usage: Usage = NO_TOKENS) -> Arrived:
+    fields = request_json(request)
+    generation = Generation(tuple(Sample(text) for text in texts), usage, 0.5, usd=0.25)
+    return Arrived(role, request_key(fields), fields, generation)
+
+
+def test_every_field_of_a_generation_comes_back(store: str, journal: Journal) -> None:
+    request = Request(prompt=(Message("user", "go"),), n=2, first=3, seed=3)
+    usage = Usage(9, 2, 1, estimated=True)
+    (made,) = journal.record_generations([arrived(request, "a", "b", usage=usage)])
     (record,) = Reader(store).generations(journal.run, step=0)
-    assert (record.samples, record.usage, record.prompt) == (("a", "b"), Usage(9, 2, 1), "[user]\ngo")
-    assert Reader(store).usage(journal.run) == Usage(9, 2, 1)
+    assert [sample.source for sample in made.samples] == [Source(record.id, 0), Source(record.id, 1)]
+    assert (record.samples, record.usage, record.prompt, record.usd) == (("a", "b"), usage, "[user]\ngo", 0.25)
+    assert (record.first, record.seconds, record.role) == (3, 0.5, "optimizer")
     assert Reader(store).samples(journal.run) == 2
+
+
+def test_samples_are_found_by_request_role_and_number(store: str, journal: Journal) -> None:
+    request = Request(prompt="go", n=2, seed=3)
+    journal.record_generations([arrived(request, "a", "b"), arrived(replace(request, first=4), "e", "f")])
+    key = request_key(request_json(replace(request, n=9)))
+    found = journal.stored("optimizer", key, range(1, 5))
+    assert [(first, [sample.text for sample in made.samples]) for first, made in found] == [
+        (0, ["a", "b"]),
+        (4, ["e", "f"]),
+    ]
+    assert len(journal.stored("optimizer", key, range(2, 5))) == 1
+    assert journal.stored("optimizer", key, range(2, 4)) == []
+    assert journal.stored("scorer", key, range(9)) == []
+    assert journal.stored("optimizer", request_key(request_json(replace(request, seed=4))), range(9)) == []
+    journal.finish(Status.STOPPED, "")
+    again = Store(store).continue_run(journal.run, {})
+    assert again.stored("optimizer", key, range(1, 5)) == found
+
+
+def test_what_a_run_cost_is_summed_by_step_and_role(store: str, journal: Journal) -> None:
+    one, two = Request(prompt="one"), Request(prompt="two")
+    usage = Usage(10, 2, 4)
+    journal.record_generations([arrived(one, "a", usage=usage), arrived(two, "b", usage=usage)])
     journal.step = 1
-    assert journal.find_generation("optimizer", request) is None
+    journal.record_generations([arrived(one, "c", usage=Usage(1, 1, estimated=True), role="scorer")])
+    journal.record_event(Event(1, "scorer", EventKind.FAULT, "no answer", {"status": None}, 70, None))
+    journal.record_event(Event(1, "", EventKind.NOTE, "something", {}))
+    assert Reader(store).spending(journal.run) == [
+        Spending(0, "optimizer", 2, Usage(20, 4, 8), 1.0, 0.5),
+        Spending(1, "scorer", 1, Usage(1, 1, estimated=True), 0.5, 0.25, 1, 70, None),
+    ]
+    assert [event.text for event in Reader(store).events(journal.run, step=1)] == ["no answer", "something"]
 
 
 def test_what_no_database_can_hold_is_replaced() -> None:
