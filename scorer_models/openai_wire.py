@@ -22,6 +22,7 @@ from opro.errors import ContextError, RequestError
 
 _SHOWN = 300  # characters of a server's own words in an error text
 _KEPT_ALIVE = 4.0  # seconds that an idle connection is used again: servers close them after 5 and more
+_HERE = {"localhost", "127.0.0.1", "::1"}
 _PASSING = {408, 409, 425, 429}  # refusals that do not last; so are those from 500 on
 _QUOTA = re.compile(r"insufficient_quota|billing|exceeded your current quota", re.IGNORECASE)
 _NEVER = re.compile(r"request too large", re.IGNORECASE)  # larger than what may be asked for in a minute
@@ -89,7 +90,7 @@ class Wire:
             "Authorization": f"Basic {basic}" if user else f"Bearer {key}",
             "Content-Type": "application/json",
         }
-        self._proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+        self._proxy = _proxy(parts.scheme, parts.hostname or "")
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, path: str) -> bytes | Refusal:
@@ -161,6 +162,11 @@ class Wire:
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return text
+
+
+def _proxy(scheme: str, host: str) -> str | None:
+    """Return the proxy that the environment names for a host; this machine is reached without one."""
+    return None if host in _HERE or proxy_bypass(host) else getproxies().get(scheme)
 
 
 def public(url: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -69,7 +70,7 @@ class Server:
         return [body for _, body in self.asked]
 
     def answer(self, target: str, body: Body | None) -> Answer:
-        path = target.partition("?")[0]
+        path = urlsplit(target).path  # a proxy is sent a whole URL
         if path == "/v1/models" and body is None:
             card = {"id": "tiny", "object": "model", "owned_by": self.owner, "created": 5}
             return self.models if isinstance(self.models, Answer) else Answer({"data": [card, {"id": "other"}]})

@@ -49,6 +49,20 @@ async def test_a_seed_that_is_sent_fits_into_31_bits(server: Server, seed: int) 
     assert 0 <= server.bodies[0]["seed"] < 2**31
 
 
+async def test_a_server_elsewhere_is_reached_through_the_proxy_and_one_here_without(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", f"http://{server.host}")
+    model = OpenAIModel.load("tiny@http://models.example/v1")
+    assert len((await model.generate(Request(prompt="x"))).samples) == 1
+    await model.close()
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    await generate(server, Request(prompt="x"))
+    assert len(server.asked) == 2
+
+
 async def test_greedy_samples_are_paid_for_once(server: Server) -> None:
     [generation] = await generate(server, Request(prompt="x", n=3, temperature=0))
     assert len(generation.samples) == 3
