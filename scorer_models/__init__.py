@@ -15,6 +15,7 @@ MODELS: Mapping[str, str] = {
     "openai": "scorer_models.openai:OpenAIModel",
     "uniform": "scorer_models.uniform:UniformModel",
     "scripted": "scorer_models.scripted:ScriptedModel",
+    "vllm": "scorer_models.vllm:VllmModel",
 }
 
 

@@ -12,6 +12,11 @@ from scorer_models.weights import DEFAULT, cache, ensure
 SCRIPT = Path(__file__).parents[1] / "llama_server.py"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the fixtures that run vLLM, which other tests share."""
+    config.pluginmanager.import_plugin("tests.vllm.fixtures")
+
+
 @pytest.fixture(scope="session")
 def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of llama.cpp's own server, which serves the default model's GGUF under the name `default-135M`."""
