@@ -7,10 +7,12 @@ from random import Random
 
 from opro.build import build_proposer, resolve_options
 from opro.config import RunConfig
+from opro.errors import InvalidSolutionError
 from opro.prices import FREE, Rates, price_of, read_prices
 from opro.protocols import LanguageModel, Problem, Sampled, Scored, Served
 from opro.types import Candidate, Evaluation, Generation, Request, Sample, Source, Trial, Usage
 from opro.wrapping import Wrapper
+from scorer_models.uniform import UniformModel
 
 _REHEARSED = 4
 """Steps that are rehearsed; the others are taken to cost as much as the last of these."""
@@ -40,12 +42,16 @@ class _StandIn(Wrapper):
         super().__init__(model)
         self._name = name
         self._write = write
+        self._uniform = UniformModel()
         self.asked: list[tuple[Usage, Usage]] = []
 
     async def generate(self, request: Request) -> Generation:
         """Return made-up samples."""
         random = Random(f"{request.seed}:{request.prompt}")
-        texts = [self._write(random).removeprefix(request.lead) for _ in range(request.n)]
+        if type(request.constraint) in self._uniform.enforces:
+            texts = [sample.text for sample in (await self._uniform.generate(request)).samples]
+        else:
+            texts = [self._write(random).removeprefix(request.lead) for _ in range(request.n)]
         written = min(sum(map(len, texts)) // _CHARACTERS + request.n, request.n * request.max_tokens)
         read = math.ceil(_length(request) / _CHARACTERS)
         self.asked.append((Usage(read, written), Usage(read, request.n * request.max_tokens)))
@@ -101,7 +107,15 @@ async def _pretended(
     """Return trials with values out of the air, but let a scorer be asked."""
     if isinstance(problem, Scored):
         await problem.evaluate(candidates)
-    return [Trial(made + i, step, one, Evaluation(random.uniform(1, 1000))) for i, one in enumerate(candidates)]
+    return [Trial(made + i, step, one, _evaluation(problem, one, random)) for i, one in enumerate(candidates)]
+
+
+def _evaluation(problem: Problem, candidate: Candidate, random: Random) -> Evaluation:
+    try:
+        problem.parse(candidate.text)
+    except InvalidSolutionError as error:
+        return Evaluation.failed(str(error))
+    return Evaluation(random.uniform(1, 1000))
 
 
 def _length(request: Request) -> int:
