@@ -147,9 +147,8 @@ async def test_fewer_choices_are_the_first_ones_and_what_is_missing_can_be_asked
 
 
 async def test_without_usage_no_less_is_counted_than_is_charged() -> None:
-    requests = [
-        replace(CHAT, max_tokens=limit, prompt=prompt) for limit in (1, 4, 99) for prompt in ("", "x", "ä" * 99)
-    ]
+    prompts = ("", "x", "ä" * 99, (Message("user", ""), Message("assistant", "")) * 40)
+    requests = [replace(CHAT, max_tokens=limit, prompt=prompt) for limit in (1, 4, 99) for prompt in prompts]
     with fault_server(rate=1.0, kinds=[Fault.NO_USAGE], text=lambda _, r: "ß" * r.randint(0, 40)) as server:
         made = [answer for answer in await answers(server.url, requests) if isinstance(answer, Generation)]
     assert made

@@ -170,6 +170,13 @@ async def test_missing_usage_is_an_upper_bound(server: Server, usage: object) ->
     assert generation.usage.completion == 5 + 4
 
 
+async def test_no_more_of_a_prompt_is_cached_than_there_is(server: Server) -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 9}}
+    server.reply = lambda path, body: choices(path, body, ["abc"], usage=usage)
+    [generation] = await generate(server, Request(prompt="x"))
+    assert generation.usage == Usage(3, 1, 3)
+
+
 async def test_only_what_is_missing_of_the_usage_is_estimated(server: Server) -> None:
     server.reply = lambda path, body: choices(path, body, ["abc"], usage={"prompt_tokens": 3})
     [generation] = await generate(server, Request(prompt="x"))
@@ -225,7 +232,10 @@ CHOICES = st.lists(
     ),
     max_size=4,
 )
-USAGE = st.dictionaries(st.sampled_from(["prompt_tokens", "completion_tokens", "prompt_tokens_details"]), TOLD)
+DETAILS = TOLD | st.fixed_dictionaries({"cached_tokens": TOLD})
+USAGE = st.fixed_dictionaries(
+    {}, optional={"prompt_tokens": TOLD, "completion_tokens": TOLD, "prompt_tokens_details": DETAILS}
+)
 
 
 @given(
