@@ -9,6 +9,7 @@ from opro.budget import Budget
 from opro.errors import BudgetError
 from opro.records import add_usd
 
+UNLIMITED = Budget()
 _LOG = logging.getLogger("opro")
 
 
@@ -79,6 +80,8 @@ class Ledger:
         return self.budget.seconds - self.seconds - (time.monotonic() - self._began)
 
     def _fits(self, most: Cost) -> bool:
+        if self.budget == UNLIMITED:
+            return True
         worst = sum(self._flying, self.spent + most)
         caps = ((self.budget.tokens, worst.tokens), (self.budget.usd, worst.usd or 0.0))
         return all(cap is None or amount <= cap for cap, amount in caps) and (self.time_left() or 1.0) > 0

@@ -45,18 +45,24 @@ class MeteredModel(Wrapper):
         """
         most = self._cost(most_tokens(request))
         await self._ledger.reserve(most)
-        actual = most  # unless it turns out otherwise: whoever cannot tell assumes the most
-        began = time.perf_counter()
+        actual, began = most, time.perf_counter()
         try:
             generation = await self._in_time(request)
             actual = self._cost(generation.usage)
-        except ModelError as error:
-            actual = most if isinstance(error, RequestError) and error.charged else Cost()
+        except BaseException as error:
+            actual = self._lost(error, most)
             self._journal.record_event(self._fault(error, actual, time.perf_counter() - began))
             raise
         finally:
             await self._ledger.settle(most, actual)
         return replace(generation, usd=actual.usd)
+
+    def _lost(self, error: BaseException, most: Cost) -> Cost:
+        """Return what a failed try may have cost: the most where it cannot be told, as when it was given up."""
+        if isinstance(error, RequestError):
+            return most if error.charged else Cost()
+        in_process = self._terms.seconds is None
+        return Cost() if in_process or isinstance(error, ModelError) else most
 
     async def _in_time(self, request: Request) -> Generation:
         """Return the answer within the time that a try may take, and that the budget leaves."""
@@ -77,10 +83,11 @@ class MeteredModel(Wrapper):
         usd = None if self._terms.price is None else self._terms.price.usd(usage)
         return Cost(usage.prompt + usage.completion, usd)
 
-    def _fault(self, error: ModelError, lost: Cost, seconds: float) -> Event:
+    def _fault(self, error: BaseException, lost: Cost, seconds: float) -> Event:
         status = error.status if isinstance(error, RequestError) else None
         facts = {"status": status, "seconds": round(seconds, 3), "error": type(error).__name__}
-        return Event(self._journal.step, self._role, EventKind.FAULT, str(error), facts, lost.tokens, lost.usd)
+        text = str(error) or "given up before its answer came"
+        return Event(self._journal.step, self._role, EventKind.FAULT, text, facts, lost.tokens, lost.usd)
 
 
 def most_tokens(request: Request) -> Usage:

@@ -9,11 +9,11 @@ from opro.errors import ModelError, StoreError
 from opro.journal import Arrived, Journal
 from opro.protocols import LanguageModel
 from opro.records import add_usd, request_json, request_key
-from opro.types import Generation, Request
+from opro.types import Generation, Request, Sample
 from opro.wrapping import Wrapper
 
-TOGETHER_SECONDS = 0.001
-"""Generations that arrive within so long of the first are recorded together."""
+TOGETHER_SECONDS = 0.005
+"""Generations that arrive within so long of the first are recorded together, if others are still awaited."""
 
 
 def any_number() -> int:
@@ -90,9 +90,11 @@ class RecordedModel(Wrapper):
             raise ModelError("the model returned no sample where at least one is needed")
         generation = replace(generation, samples=generation.samples[: part.n])
         recorded: asyncio.Future[Generation] = asyncio.get_running_loop().create_future()
-        if not self._arrived:
-            asyncio.get_running_loop().call_later(TOGETHER_SECONDS, self._record)
         self._arrived.append((Arrived(self._role, key, request_json(part), generation), recorded))
+        if len(self._arrived) == len(self._asking):  # nobody else is awaited
+            self._record()
+        elif len(self._arrived) == 1:
+            asyncio.get_running_loop().call_later(TOGETHER_SECONDS, self._record)
         return await recorded
 
     def _record(self) -> None:
@@ -102,6 +104,8 @@ class RecordedModel(Wrapper):
         rest would be answered in a smaller batch later, where a low-precision model may round otherwise.
         """
         arrived, self._arrived = self._arrived, []
+        if not arrived:
+            return
         try:
             stored = self._journal.record_generations([one for one, _ in arrived])
         except StoreError as error:

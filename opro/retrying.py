@@ -36,6 +36,10 @@ class RetriedModel(Wrapper):
         Raises:
             RequestError: the failure is a lasting one, or there was no answer in time; the last try's.
         """
+        try:
+            return await self._model.generate(request)
+        except RequestError as error:
+            failed = [error]  # most requests end above, and need none of what follows
         strange = 0
 
         def may_pass(error: BaseException) -> bool:
@@ -45,6 +49,11 @@ class RetriedModel(Wrapper):
             strange = strange + 1 if error.status == 200 else 0
             return strange < STRANGE
 
+        async def next_try() -> Generation:
+            if failed:
+                raise failed.pop()
+            return await self._model.generate(request)
+
         tries = AsyncRetrying(
             retry=retry_if_exception(may_pass),
             wait=_pause,
@@ -52,7 +61,7 @@ class RetriedModel(Wrapper):
             before_sleep=_tell,
             reraise=True,
         )
-        return await tries(self._model.generate, request)
+        return await tries(next_try)
 
 
 def _pause(state: RetryCallState) -> float:

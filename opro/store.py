@@ -184,7 +184,7 @@ def _set_up_sqlite(engine: sa.Engine) -> None:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("opro-workbench", "torch", "transformers", "xgrammar", "openai", "numpy", "scipy")
+    packages = ("opro-workbench", "torch", "transformers", "xgrammar", "vllm", "aiohttp", "numpy", "scipy")
     found = {"python": platform.python_version()}
     for package in packages:
         try:

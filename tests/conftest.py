@@ -1,13 +1,17 @@
-"""What all tests share: a store of their own, and no network but loopback."""
+"""What all tests share: a store of their own, no network but loopback, and no key in anything that stays."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from opro.errors import OproError
 from opro.types import Candidate, Evaluation, Trial
+
+KEY = "sk-test-1234567890-secret"
+"""What stands in OPENAI_API_KEY wherever a test needs a key."""
 
 
 @pytest.fixture
@@ -27,6 +31,23 @@ def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def no_key_anywhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """Let a test fail whose errors, logs, stores or other files hold the key of the tests."""
+    shown: list[str] = []
+
+    def noted(self: OproError, *arguments: object) -> None:
+        shown.append(repr(arguments))
+        Exception.__init__(self, *arguments)
+
+    monkeypatch.setattr(OproError, "__init__", noted)
+    yield
+    assert KEY not in "".join(shown) + caplog.text
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()] == []
 
 
 @pytest.fixture

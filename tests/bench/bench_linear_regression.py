@@ -10,12 +10,11 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from machine import machine
-
 from opro.config import run_config
 from opro.report import Summary, summarize
 from opro.workbench import Workbench
 from scorer_models import open_model
+from tests.bench.machine import machine
 
 # Steps / unique pairs of text-bison, gpt-3.5-turbo and gpt-4, mean of 5 runs (Yang et al. 2023, Table 2).
 PAPER = {

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from machine import machine
-
 from evaluators.linear_regression import LinearRegression
 from opro.build import build_proposer, resolve_options
 from opro.config import run_config
@@ -23,6 +21,7 @@ from opro.records import RunSpec, Status
 from opro.store import Store
 from opro.types import Candidate, Evaluation, Request, Trial
 from scorer_models.scripted import ScriptedModel
+from tests.bench.machine import machine
 
 PER_STEP = 8
 

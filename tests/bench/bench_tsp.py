@@ -11,13 +11,12 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from machine import machine
-
 from opro.config import run_config
 from opro.report import Summary, gap, summarize
 from opro.types import Direction
 from opro.workbench import Workbench
 from scorer_models import open_model
+from tests.bench.machine import machine
 
 # Gap in % and successes of 5 of text-bison, gpt-3.5-turbo and gpt-4 within 500 steps (Yang et al. 2023, Table 3).
 PAPER = {

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.openai_server import KEY, Server
+from tests.conftest import KEY
+from tests.unit.openai_server import Server
 
 
 @pytest.fixture

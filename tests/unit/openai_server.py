@@ -14,7 +14,6 @@ from opro.errors import RequestError
 from opro.types import Generation, Message, Request
 from scorer_models.openai import OpenAIModel
 
-KEY = "sk-test-1234567890-secret"
 CHAT = (Message("system", "Be brief."), Message("user", "Hello?"))
 Body = dict[str, Any]
 

@@ -15,9 +15,9 @@ from opro.reader import Reader
 from opro.records import EventKind, Status
 from opro.types import Usage
 from opro.workbench import Workbench
+from tests.conftest import KEY
 from tests.fault_answers import Fault
 from tests.fault_server import Books, FaultServer, fault_server
-from tests.unit.openai_server import KEY
 
 SILENT = {Fault.FEWER, Fault.NO_USAGE}  # these bring an answer, and show in what is recorded of it
 RATES = Rates(input=100.0, output=400.0)

@@ -12,8 +12,8 @@ from opro.reader import Reader
 from opro.records import GenerationRecord, Status
 from opro.types import Request
 from scorer_models.openai import _seed
+from tests.conftest import KEY
 from tests.fault_server import FaultServer, fault_server
-from tests.unit.openai_server import KEY
 
 KILLS = 10
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,8 @@ from opro.types import Request
 from scorer_models import open_model
 from scorer_models.openai import OpenAIModel
 from scorer_models.openai_wire import Wire, explained, waiting
-from tests.unit.openai_server import CHAT, KEY, Answer, Server, choices, failure, generate, refusal
+from tests.conftest import KEY
+from tests.unit.openai_server import CHAT, Answer, Server, choices, failure, generate, refusal
 
 
 @pytest.mark.parametrize(
