@@ -1,15 +1,17 @@
 # make demo    the first thing to try: a language model optimizes two problems in this terminal
 # make test    everything that proves the workbench (fetches the default model once)
+# make test-vllm  the vLLM backend, with vLLM's CPU build in an environment of its own (large, made once)
 # make check   format, lint, types and import layers
 # make bench   the measurements of BENCHMARKS.md (hours; see there for single ones)
 
 PYTHON ?= python3
 VENV ?= .venv
+VLLM_VENV ?= .venv-vllm
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 STORE := demo.db
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-vllm check bench clean
 
 $(BIN)/opro: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
@@ -33,6 +35,10 @@ demo: $(BIN)/opro
 test: $(VENV)/dev
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 
+test-vllm:
+	PYTHON=$(PYTHON) scripts/vllm_env.sh $(VLLM_VENV)
+	OMP_WAIT_POLICY=passive $(VLLM_VENV)/bin/python -m pytest -m vllm tests/conformance/test_language_models.py tests/vllm
+
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -43,4 +49,4 @@ bench: $(VENV)/dev
 	for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VLLM_VENV)

@@ -4,6 +4,7 @@ Where vLLM is missing these fail, and do not skip: the tests with the mark `vllm
 """
 
 import asyncio
+import importlib
 import os
 import socket
 import subprocess
@@ -43,11 +44,15 @@ def small_machine() -> Mapping[str, str]:
 
 @pytest.fixture(scope="session")
 def vllm_model() -> Iterator[VllmModel]:
-    """The default model in vLLM, run from this process, in float32."""
+    """The default model in vLLM, run from this process, in float32; vLLM counts what it does, as its server does."""
     os.environ.update(small_machine())
-    model = VllmModel.load("", Config(dtype="float32", max_model_len=WINDOW, enforce_eager=True))
-    yield model
-    asyncio.run(model.close())
+    with pytest.MonkeyPatch.context() as patch:
+        engines = importlib.import_module("vllm.v1.engine.async_llm")
+        made = engines.AsyncLLM.from_vllm_config
+        patch.setattr(engines.AsyncLLM, "from_vllm_config", lambda config, **_: made(config))
+        model = VllmModel.load("", Config(dtype="float32", max_model_len=WINDOW, enforce_eager=True))
+        yield model
+        asyncio.run(model.close())
 
 
 @pytest.fixture(scope="session")
