@@ -12,7 +12,7 @@ from sqlalchemy import exc
 from opro import schema
 from opro.errors import StoreError
 from opro.records import Event, Json, Status
-from opro.types import Generation, Sample, Source, Trial, Usage
+from opro.types import Answer, Generation, Sample, Source, Trial, Usage
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
@@ -96,7 +96,18 @@ class Journal:
             )
             if trials:
                 connection.execute(sa.insert(schema.trials), [_trial_row(self.run, trial) for trial in trials])
+            self._insert_answers(connection, [(trial.number, trial.evaluation.answers) for trial in trials])
             connection.execute(sa.update(schema.runs).where(schema.runs.c.id == self.run).values(**now))
+
+    def record_answers(self, trial: int, answers: Sequence[Answer]) -> None:
+        """Record answers to examples under a trial that is recorded already."""
+        with self._write() as connection:
+            self._insert_answers(connection, [(trial, answers)])
+
+    def _insert_answers(self, connection: sa.Connection, given: Sequence[tuple[int, Sequence[Answer]]]) -> None:
+        rows = [{"run": self.run, "trial": number, **asdict(answer)} for number, part in given for answer in part]
+        if rows:
+            connection.execute(sa.insert(schema.answers), rows)
 
     def record_generations(self, arrived: Sequence[Arrived]) -> list[Generation]:
         """Record what requests returned in the current step, all or nothing; return it with the samples' sources."""

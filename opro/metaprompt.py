@@ -34,9 +34,16 @@ class MetaPrompt:
     name: str
 
     def render(
-        self, brief: Brief, direction: Direction, shown: Iterable[Shown], *, goal: str = "", lead: str = ""
+        self,
+        brief: Brief,
+        direction: Direction,
+        shown: Iterable[Shown],
+        *,
+        goal: str = "",
+        lead: str = "",
+        exemplars: Iterable[str] = (),
     ) -> str:
-        """Return the meta-prompt with past solutions in the given order, usually worst to best.
+        """Return the meta-prompt with past solutions in the given order, usually worst to best, and exemplars.
 
         A continuation ends in the score that is asked for, `goal`, and the beginning of the answer, `lead`.
 
@@ -52,6 +59,7 @@ class MetaPrompt:
             "answer": brief.answer,
             "lead": lead,
             "goal": goal,
+            "exemplars": "".join(f"{exemplar}\n\n" for exemplar in exemplars),
             "order": "descending" if falling else "ascending",
             "better": "lower" if falling else "higher",
         }

@@ -102,6 +102,28 @@ class Numeric(Sampled, Protocol):
 
 
 @runtime_checkable
+class Exemplified(Protocol):
+    """A problem whose solutions are tried on examples, some of which a meta-prompt shows."""
+
+    def examples(self) -> Sequence[str]:
+        """Return the ids of the examples that solutions are tried on."""
+        ...
+
+    def exemplar(self, example: str) -> str:
+        """Return an example as a meta-prompt shows it."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A problem that scores new solutions beside those which it scored before."""
+
+    def recall(self, trials: Sequence[Trial]) -> None:
+        """Take in the trials of the record, with their answers, before a run goes on."""
+        ...
+
+
+@runtime_checkable
 class Scored(Protocol):
     """A problem whose candidates are scored with a language model, the scorer."""
 

@@ -17,7 +17,7 @@ from opro.errors import ConfigError, StoreError, unknown
 from opro.journal import store_errors
 from opro.records import Event, EventKind, GenerationRecord, RunRecord, RunSpec, Spending, Status, StepRecord
 from opro.store import check_revision, lock_of, store_url
-from opro.types import Candidate, Direction, Evaluation, Origin, Reference, Trial, Usage
+from opro.types import Answer, Candidate, Direction, Evaluation, Origin, Reference, Trial, Usage
 
 
 class Reader:
@@ -86,6 +86,26 @@ class Reader:
         query = sa.select(*columns).where(table.c.run == run, table.c.number > after).order_by(table.c.number)
         with self._read() as connection:
             return [_trial(*row) for row in connection.execute(query)]
+
+    def answers(self, run: str, *, split: str = "train") -> dict[int, tuple[Answer, ...]]:
+        """Return what the scorer answered in one part of the data, by trial."""
+        table = schema.answers
+        query = sa.select(table).where(table.c.run == run, table.c.split == split).order_by(table.c.trial)
+        found: dict[int, list[Answer]] = {}
+        with self._read() as connection:
+            for _, trial, split, example, *rest in connection.execute(query):
+                score, extracted, gold, flagged, generation, tokens = rest
+                answer = Answer(example, score, extracted, gold, flagged, generation, tokens, split)
+                found.setdefault(trial, []).append(answer)
+        return {trial: tuple(answers) for trial, answers in found.items()}
+
+    def whole_trials(self, run: str) -> list[Trial]:
+        """Return the trajectory with the answers of the scorer in it."""
+        answers = self.answers(run)
+        return [
+            replace(trial, evaluation=replace(trial.evaluation, answers=answers.get(trial.number, ())))
+            for trial in self.trials(run)
+        ]
 
     def generations(self, run: str, *, step: int | None = None) -> list[GenerationRecord]:
         """Return the generations of a run in order, or those of one step."""

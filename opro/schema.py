@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration that this version knows."""
 
 metadata = MetaData()
@@ -93,4 +93,19 @@ events = Table(
     Column("usd", Float, nullable=True),
     Column("created", Float, nullable=False),
     Index("events_of_run", "run", "step"),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("run", String(64), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("trial", Integer, primary_key=True),
+    Column("split", String(16), primary_key=True),
+    Column("example", String(64), primary_key=True),
+    Column("score", Float, nullable=False),
+    Column("extracted", Text, nullable=True),
+    Column("gold", Text, nullable=False),
+    Column("flagged", Boolean, nullable=False),
+    Column("generation", Integer, nullable=True),
+    Column("tokens", Integer, nullable=False),
 )

@@ -51,13 +51,42 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a scorer model answered to one example under one candidate.
+
+    Attributes:
+        example: the example's id.
+        score: 1 for a right answer, 0 for a wrong one, between them where a task gives parts.
+        extracted: the answer as it was read from the reply, None where none could be read.
+        gold: the right answer.
+        flagged: two ways of reading the reply disagree: a person should look at it.
+        generation: the stored generation that holds the reply.
+        tokens: read and written.
+        split: the part of the data that the example belongs to.
+    """
+
+    example: str
+    score: float
+    extracted: str | None
+    gold: str
+    flagged: bool = False
+    generation: int | None = None
+    tokens: int = 0
+    split: str = "train"
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A raw value, or the reason why there is none; feedback and metrics are for people and meta-prompts."""
+    """A raw value, or the reason why there is none; feedback and metrics are for people and meta-prompts.
+
+    `answers` are what the value is the mean of, where a scorer model was asked.
+    """
 
     value: float | None
     reason: str = ""
     feedback: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
+    answers: tuple[Answer, ...] = ()
 
     def __post_init__(self) -> None:
         if self.value is not None and not math.isfinite(self.value):

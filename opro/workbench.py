@@ -12,7 +12,7 @@ from opro.equipment import Equipment, noted, open_ledger
 from opro.errors import BudgetError, ConfigError, OproError
 from opro.journal import Journal
 from opro.loop import Limits, Loop, Progress, Watcher, no_watch
-from opro.protocols import LanguageModel, Mutable, Numeric, Problem, Referenced, Sampled, Scored
+from opro.protocols import LanguageModel, Mutable, Numeric, Problem, Referenced, Remembering, Sampled, Scored
 from opro.reader import Reader
 from opro.records import RunRecord, RunSpec, Status
 from opro.report import Summary, by_step, optimum_of, summarize, verdict
@@ -173,8 +173,10 @@ class Workbench:
             model = equipment.equip(opened.optimizer, "optimizer") if opened.optimizer else None
             proposer = build_proposer(config, problem, model)
             progress = Progress(problem.direction)
-            steps = self.reader.steps(journal.run)
-            for step, trials in zip(steps, by_step(self.reader.trials(journal.run), len(steps)), strict=True):
+            steps, stored = self.reader.steps(journal.run), self.reader.whole_trials(journal.run)
+            if isinstance(problem, Remembering):
+                problem.recall(stored)
+            for step, trials in zip(steps, by_step(stored, len(steps)), strict=True):
                 proposer.tell(trials)
                 progress.add(trials, step.asking + step.scoring)
                 watch(step.step, trials)

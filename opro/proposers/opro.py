@@ -9,6 +9,7 @@ computed, evaluations are what counts: more samples are drawn than asked for, an
 import asyncio
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from opro.constraints import Constraint, Permutation
 from opro.errors import ConfigError, ContextError, InvalidSolutionError, ModelError
 from opro.metaprompt import Shown, flipped, load_template, read_template
-from opro.protocols import LanguageModel, Problem, Rewritable
+from opro.protocols import Exemplified, LanguageModel, Problem, Rewritable
 from opro.registry import configure
 from opro.trajectory import Trajectory
 from opro.types import Candidate, Generation, Message, Origin, Request, Style, Trial
@@ -76,8 +77,17 @@ class Opro:
             ge=0,
             description="for sequences: begin an answer with a part of one of so many best solutions; 0: never",
         )
-        control: Literal["none", "flipped-scores"] = Field(
-            "none", description="flipped-scores shows the scores in reverse: a model that follows them gets worse"
+        exemplars: int = Field(0, ge=0, description="examples shown, for problems that have some")
+        exemplar_choice: Literal["random", "constant", "often-wrong", "now-wrong"] = Field(
+            "random",
+            description="which examples: drawn anew each step, always the same, wrong most often so far, or wrong most "
+            "often under the solutions that are shown",
+        )
+        threshold: float | None = Field(None, description="show no solution with a value worse than this")
+        control: Literal["none", "flipped-scores", "blind"] = Field(
+            "none",
+            description="flipped-scores shows the scores in reverse: a model that follows them gets worse; blind shows "
+            "no solutions at all, which makes the best of N that were drawn without learning",
         )
 
     @classmethod
@@ -104,6 +114,8 @@ class Opro:
         self._style = Style(config.style)
         self._seed = seed
         self._trajectory = Trajectory(problem.direction)
+        self._told: list[Trial] = []
+        self._exemplars: list[str] = []
         kind = type(self._brief.constraint)
         if self._style is Style.CONTINUATION and self._brief.constraint and kind not in model.enforces:
             _LOG.warning("the model does not keep a %s while it writes: replies are checked afterwards", kind.__name__)
@@ -114,6 +126,7 @@ class Opro:
         Of the new ones, those that the model wrote most often come first.
         """
         random = Random(f"{self._seed}:{step}")
+        self._exemplars = self._chosen_exemplars(step)
         shown = self._shown()
         new: dict[str, list[Candidate]] = {}
         invalid: dict[str, Candidate] = {}
@@ -145,6 +158,8 @@ class Opro:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Add to the trajectory."""
         self._trajectory.extend(trials)
+        if self._config.exemplar_choice == "often-wrong":
+            self._told.extend(trials)
 
     def _sort(self, answer: Candidate, new: dict[str, list[Candidate]], invalid: dict[str, Candidate]) -> None:
         known = self._trajectory.known
@@ -159,13 +174,37 @@ class Opro:
 
     def _shown(self) -> list[Shown]:
         """Return the past solutions to show, worst to best, so that the best stands nearest to the answer."""
-        top = self._trajectory.top(self._config.shown)
+        if self._config.control == "blind":
+            return []
+        top = self._top()
         numbers = {trial.number for trial in top}
         others = [trial for trial in self._trajectory.spread(self._config.spread) if trial.number not in numbers]
         pairs = [(trial.text, trial.value) for trial in (*top, *others) if trial.value is not None]
         pairs.sort(key=lambda pair: self._problem.direction.cost(pair[1]), reverse=True)
         shown = [Shown(text, self._show(value)) for text, value in pairs]
         return flipped(shown) if self._config.control == "flipped-scores" else shown
+
+    def _top(self) -> list[Trial]:
+        """Return the best trials, as many as are shown, without those that the threshold keeps away."""
+        least, direction = self._config.threshold, self._problem.direction
+        top = self._trajectory.top(self._config.shown)
+        return [one for one in top if least is None or one.value is None or not direction.better(least, one.value)]
+
+    def _chosen_exemplars(self, step: int) -> list[str]:
+        """Return the examples to show in this step."""
+        count = self._config.exemplars
+        if not count or not isinstance(self._problem, Exemplified):
+            return []
+        choice = self._config.exemplar_choice
+        examples = list(self._problem.examples())
+        Random(f"{self._seed}:exemplars" if choice == "constant" else f"{self._seed}:exemplars:{step}").shuffle(
+            examples
+        )
+        if choice in {"often-wrong", "now-wrong"}:
+            looked_at = self._top() if choice == "now-wrong" else self._told
+            wrong = Counter(a.example for trial in looked_at for a in trial.evaluation.answers if a.score < 1)
+            examples.sort(key=lambda example: -wrong[example])
+        return [self._problem.exemplar(example) for example in examples[:count]]
 
     def _goals(self) -> list[str]:
         """Return the scores to ask for, written as scores are shown."""
@@ -183,7 +222,7 @@ class Opro:
     def _requests(self, shown: Sequence[Shown], n: int, temperature: float, random: Random) -> Iterator[Request]:
         direction, brief = self._problem.direction, self._brief
         if self._style is Style.CHAT:
-            message = Message("user", self._template.render(brief, direction, shown))
+            message = Message("user", self._template.render(brief, direction, shown, exemplars=self._exemplars))
             request = Request(prompt=(message,), n=self._config.draw or n, max_tokens=brief.max_tokens + REPLY_TOKENS)
             yield self._sampled(request, temperature, random)
             return
@@ -192,7 +231,7 @@ class Opro:
         for number, goal in enumerate(goals):
             lead, constraint = self._lead(random)
             request = Request(
-                prompt=self._template.render(brief, direction, shown, goal=goal, lead=lead),
+                prompt=self._template.render(brief, direction, shown, goal=goal, lead=lead, exemplars=self._exemplars),
                 lead=lead,
                 n=total // len(goals) + (number < total % len(goals)),
                 max_tokens=brief.max_tokens,
