@@ -1,6 +1,6 @@
 """Time the vLLM backend beside bare `LLM.generate`, on the same questions, in alternating rounds of one run.
 
-    scripts/vllm_env.sh && .venv-vllm/bin/python tests/bench/bench_vllm.py --data FOLDER [--model NAME] [--rounds 7]
+    scripts/vllm_env.sh && .venv-vllm/bin/python -m tests.bench.bench_vllm --data FOLDER [--model NAME] [--rounds 7]
 
 FOLDER holds BIG-Bench Hard as published: a JSON file a task. Each engine runs in a process of its own, with vLLM's own
 settings, and waits while the other works. Every round asks other questions, for both keep what they have read. The
@@ -23,11 +23,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from machine import machine
-
 from opro.types import Request
 from scorer_models import open_model
 from scorer_models.loading import location
+from tests.bench.machine import machine
 
 QUESTIONS = 32
 NEW_TOKENS = 48
@@ -112,7 +111,7 @@ class Contestant:
     def __init__(self, kind: str) -> None:
         environment = os.environ | {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, __file__, *sys.argv[1:], "--serve", kind],
+            [sys.executable, "-m", "tests.bench.bench_vllm", *sys.argv[1:], "--serve", kind],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -59,7 +59,6 @@ MODELS: Mapping[str, Entry] = {
     "vllm": Entry(lambda request: request.getfixturevalue("vllm_model"), closes=False, marks=[pytest.mark.vllm]),
     "openai on vllm": Entry(
         lambda request: OpenAIModel.load(f"default-135M@{request.getfixturevalue('vllm_server')}"),
-        exact=False,
         marks=[pytest.mark.vllm],
     ),
 }

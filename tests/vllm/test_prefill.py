@@ -1,6 +1,7 @@
 """One step of OPRO asks for eight samples of one prompt: what vLLM's own counters say was computed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -19,14 +20,14 @@ N = 8
 
 
 class Watched(Wrapper):
-    """Keeps what it was asked and what it answered."""
+    """Keeps what it was asked and what it answered, and lets replies end early: their prompt is what counts here."""
 
     def __init__(self, model: LanguageModel) -> None:
         super().__init__(model)
         self.calls: list[tuple[Request, Generation]] = []
 
     async def generate(self, request: Request) -> Generation:
-        generation = await self._model.generate(request)
+        generation = await self._model.generate(replace(request, max_tokens=4))
         self.calls.append((request, generation))
         return generation
 
