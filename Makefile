@@ -46,7 +46,7 @@ check: $(VENV)/dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/dev
-	for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done
+	for script in tests/bench/bench_*.py; do $(BIN)/python -m tests.bench.$$(basename $$script .py) || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(VLLM_VENV)

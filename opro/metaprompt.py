@@ -1,5 +1,6 @@
 """From a trajectory to the text that the optimizer model reads. Templates are files that anyone may edit."""
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +9,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from opro.errors import ConfigError
+from opro.errors import ConfigError, ContextError
 from opro.types import Brief, Direction, Style
+
+CHARACTERS = 4
+"""Of a token in a meta-prompt, about: only to guess how much must be left out of a prompt that is too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +110,24 @@ def flipped(shown: Sequence[Shown]) -> list[Shown]:
     """
     solutions = reversed([past.solution for past in shown])
     return [Shown(solution, past.score) for solution, past in zip(solutions, shown, strict=True)]
+
+
+def shortened(shown: Sequence[Shown], error: ContextError) -> list[Shown]:
+    """Return the last, best ones of the solutions that a too long prompt showed; half of them, or fewer if need be.
+
+    Raises:
+        ContextError: there is nothing left to leave out.
+    """
+    if not shown:
+        much = f"{error.excess} tokens" if error.excess is not None else "some tokens"
+        raise ContextError(
+            f"the meta-prompt does not fit into the model's window even with no solution shown: {much} too many. "
+            f"Take a model with a larger window, or a shorter template. ({error})",
+            excess=error.excess,
+        )
+    keep = len(shown) // 2
+    if error.excess is not None:
+        longest = max(len(past.solution) + len(past.score) for past in shown)
+        spared = math.ceil(error.excess / max(1, longest // CHARACTERS))
+        keep = max(keep, len(shown) - spared)
+    return list(shown[len(shown) - min(keep, len(shown) - 1) :])

@@ -14,10 +14,11 @@ from opro.build import build_problem
 from opro.config import RunConfig, run_config
 from opro.console import cost_table, estimate_table, live_run, plain, summary_table
 from opro.estimate import estimate
+from opro.opening import Models, opened_models
 from opro.reader import Reader
 from opro.records import Status
 from opro.report import by_role, contestant, replay, summarize, verdict
-from opro.workbench import Models, Workbench, opened_models, references_of
+from opro.workbench import Workbench, references_of
 
 
 async def study(config: RunConfig, count: int, store: str | None, *, as_json: bool) -> None:

@@ -1,17 +1,17 @@
 """Runs from start to verdict: builds the parts, drives the loop, gives the baselines their turn."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opro.build import build_model, build_problem, build_proposer, needs_model, problem_fingerprint, resolve_options
+from opro.build import build_problem, build_proposer, problem_fingerprint, resolve_options
 from opro.config import RunConfig, run_config
 from opro.equipment import Equipment, noted, open_ledger
 from opro.errors import BudgetError, ConfigError, OproError
 from opro.journal import Journal
 from opro.loop import Limits, Loop, Progress, Watcher, no_watch
+from opro.opening import Models, check_same, opened_models
 from opro.protocols import LanguageModel, Mutable, Numeric, Problem, Referenced, Remembering, Sampled, Scored
 from opro.reader import Reader
 from opro.records import RunRecord, RunSpec, Status
@@ -66,7 +66,7 @@ class Workbench:
         self,
         config: RunConfig,
         problem: Problem,
-        given: "Models",
+        given: Models,
         *,
         study: str = "",
         baseline_of: RunRecord | None = None,
@@ -79,7 +79,7 @@ class Workbench:
         self,
         config: RunConfig,
         problem: Problem,
-        opened: "Models",
+        opened: Models,
         study: str,
         baseline_of: RunRecord | None,
         watch: Watcher,
@@ -129,19 +129,19 @@ class Workbench:
         run: RunRecord,
         changes: Mapping[str, Any],
         problem: Problem | None,
-        given: "Models",
+        given: Models,
         watch: Watcher = no_watch,
     ) -> str:
         config = run_config({**run.spec.config, **changes})
         problem = problem or build_problem(config)
         async with opened_models(config, problem, given) as opened:
-            _check_same(run, problem, opened)
+            check_same(run, problem, opened)
             journal = self._store.continue_run(run.id, config.model_dump(mode="json"))
             await self._drive(journal, config, problem, opened, watch)
         return run.id
 
     async def _drive(
-        self, journal: Journal, config: RunConfig, problem: Problem, opened: "Models", watch: Watcher
+        self, journal: Journal, config: RunConfig, problem: Problem, opened: Models, watch: Watcher
     ) -> None:
         """See a run to its end, and record how it ended."""
         status, reason = Status.FAILED, "an unforeseen error"
@@ -163,7 +163,7 @@ class Workbench:
         finally:
             journal.finish(status, reason)
 
-    async def _go(self, journal: Journal, config: RunConfig, problem: Problem, opened: "Models", watch: Watcher) -> str:
+    async def _go(self, journal: Journal, config: RunConfig, problem: Problem, opened: Models, watch: Watcher) -> str:
         """Tell a fresh proposer the record, go on from there, and return why the run ended."""
         equipment = Equipment(journal, config, open_ledger(self.reader, journal.run, config.caps))
         stopped = True
@@ -233,41 +233,6 @@ class Workbench:
         self._store.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Models:
-    """The models of a run, as far as it needs them; they may be one and the same."""
-
-    optimizer: LanguageModel | None = None
-    scorer: LanguageModel | None = None
-
-
-@asynccontextmanager
-async def opened_models(config: RunConfig, problem: Problem, given: Models) -> AsyncGenerator[Models]:
-    """Give the models that were handed in, which stay their owner's, or those of the config, closed at the end."""
-    optimizer, scorer = given.optimizer, given.scorer
-    made: list[LanguageModel] = []
-    try:
-        if optimizer is None and needs_model(config):
-            optimizer = build_model(config.model, config.model_set)
-            made.append(optimizer)
-        if scorer is None and isinstance(problem, Scored):
-            if _one_model(config):
-                scorer = optimizer
-            if scorer is None:
-                scorer = build_model(config.scorer or config.model, config.scorer_set or config.model_set)
-                made.append(scorer)
-        yield Models(optimizer if needs_model(config) else None, scorer)
-    finally:
-        for model in made:
-            await model.close()
-
-
-def _one_model(config: RunConfig) -> bool:
-    """Say whether the scorer is the optimizer model in another role."""
-    same = not config.scorer or config.scorer == config.model
-    return same and (not config.scorer_set or config.scorer_set == config.model_set)
-
-
 def fitting_baselines(problem: Problem) -> list[str]:
     """Return the classical proposers whose needs a problem meets."""
     needs = {"random": Sampled, "evolution": Mutable, "surrogate": Numeric}
@@ -280,21 +245,6 @@ def _allowance(config: RunConfig, summary: Summary, starts: int) -> int:
         return summary.unique
     most = starts + config.steps * config.per_step
     return most if config.trials is None else min(most, config.trials)
-
-
-def _check_same(run: RunRecord, problem: Problem, opened: Models) -> None:
-    if problem_fingerprint(problem) != run.spec.problem_fingerprint:
-        raise ConfigError(
-            f"the problem of {run.id} is not what it was when the run began: has a file or a class of its changed? "
-            "Begin a new run, or bring the old state back"
-        )
-    pairs = ((opened.optimizer, run.spec.fingerprint, "model"), (opened.scorer, run.spec.scorer_fingerprint, "scorer"))
-    for model, before, what in pairs:
-        if model is not None and model.fingerprint != before:
-            raise ConfigError(
-                f"the {what} of {run.id} was {before}, and is {model.fingerprint} now: "
-                "a resumed run would not equal an uninterrupted one; begin a new run"
-            )
 
 
 def references_of(problem: Problem) -> tuple[Reference, ...]:

@@ -9,19 +9,19 @@ computed, evaluations are what counts: more samples are drawn than asked for, an
 import asyncio
 import logging
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
 from random import Random
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from opro.constraints import Constraint, Permutation
 from opro.errors import ConfigError, ContextError, InvalidSolutionError, ModelError
-from opro.metaprompt import Shown, flipped, load_template, read_template
-from opro.protocols import Exemplified, LanguageModel, Problem, Rewritable
+from opro.metaprompt import Shown, flipped, load_template, read_template, shortened
+from opro.proposers.exemplars import ExemplarConfig, exemplars
+from opro.protocols import LanguageModel, Problem, Rewritable
 from opro.registry import configure
 from opro.trajectory import Trajectory
 from opro.types import Candidate, Generation, Message, Origin, Request, Style, Trial
@@ -35,9 +35,6 @@ TEMPERATURE_LIMIT = 2.5
 
 NO_MODEL = "the proposer `opro` needs a model"
 
-CHARACTERS = 4
-"""Of a token in a meta-prompt, about: only to guess how much must be left out of a prompt that is too long."""
-
 LEAST_FREE = 3
 """Items of a sequence that are written anew at least; fewer have hardly another order."""
 
@@ -47,7 +44,7 @@ class Opro:
 
     needs_model = True
 
-    class Config(BaseModel):
+    class Config(ExemplarConfig):
         """How the model is asked. The `[settings]` of a template replace these defaults, the user's replace both."""
 
         model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,12 +73,6 @@ class Opro:
             0,
             ge=0,
             description="for sequences: begin an answer with a part of one of so many best solutions; 0: never",
-        )
-        exemplars: int = Field(0, ge=0, description="examples shown, for problems that have some")
-        exemplar_choice: Literal["random", "constant", "often-wrong", "now-wrong"] = Field(
-            "random",
-            description="which examples: drawn anew each step, always the same, wrong most often so far, or wrong most "
-            "often under the solutions that are shown",
         )
         threshold: float | None = Field(None, description="show no solution with a value worse than this")
         control: Literal["none", "flipped-scores", "blind"] = Field(
@@ -126,7 +117,7 @@ class Opro:
         Of the new ones, those that the model wrote most often come first.
         """
         random = Random(f"{self._seed}:{step}")
-        self._exemplars = self._chosen_exemplars(step)
+        self._exemplars = exemplars(self._problem, self._config, f"{self._seed}:{step}", self._told, self._top())
         shown = self._shown()
         new: dict[str, list[Candidate]] = {}
         invalid: dict[str, Candidate] = {}
@@ -189,22 +180,6 @@ class Opro:
         least, direction = self._config.threshold, self._problem.direction
         top = self._trajectory.top(self._config.shown)
         return [one for one in top if least is None or one.value is None or not direction.better(least, one.value)]
-
-    def _chosen_exemplars(self, step: int) -> list[str]:
-        """Return the examples to show in this step."""
-        count = self._config.exemplars
-        if not count or not isinstance(self._problem, Exemplified):
-            return []
-        choice = self._config.exemplar_choice
-        examples = list(self._problem.examples())
-        Random(f"{self._seed}:exemplars" if choice == "constant" else f"{self._seed}:exemplars:{step}").shuffle(
-            examples
-        )
-        if choice in {"often-wrong", "now-wrong"}:
-            looked_at = self._top() if choice == "now-wrong" else self._told
-            wrong = Counter(a.example for trial in looked_at for a in trial.evaluation.answers if a.score < 1)
-            examples.sort(key=lambda example: -wrong[example])
-        return [self._problem.exemplar(example) for example in examples[:count]]
 
     def _goals(self) -> list[str]:
         """Return the scores to ask for, written as scores are shown."""
@@ -274,27 +249,6 @@ def _style(asked: str, model: LanguageModel | None) -> Style:
     if model is None:
         raise ConfigError(NO_MODEL)
     return model.style
-
-
-def shortened(shown: Sequence[Shown], error: ContextError) -> list[Shown]:
-    """Return the last, best ones of the solutions that a too long prompt showed; half of them, or fewer if need be.
-
-    Raises:
-        ContextError: there is nothing left to leave out.
-    """
-    if not shown:
-        much = f"{error.excess} tokens" if error.excess is not None else "some tokens"
-        raise ContextError(
-            f"the meta-prompt does not fit into the model's window even with no solution shown: {much} too many. "
-            f"Take a model with a larger window, or a shorter template. ({error})",
-            excess=error.excess,
-        )
-    keep = len(shown) // 2
-    if error.excess is not None:
-        longest = max(len(past.solution) + len(past.score) for past in shown)
-        spared = math.ceil(error.excess / max(1, longest // CHARACTERS))
-        keep = max(keep, len(shown) - spared)
-    return list(shown[len(shown) - min(keep, len(shown) - 1) :])
 
 
 def _answers(requests: Sequence[Request], generations: Sequence[Generation]) -> Iterator[Candidate]:

@@ -1,6 +1,6 @@
 """OPRO's Table 2 with the default model: steps and unique pairs to the true (w, b), beside the paper and baselines.
 
-python tests/bench/bench_linear_regression.py [--seeds 5] [--first 0] [--steps 40] [--per-step 8] [--model local]
+python -m tests.bench.bench_linear_regression [--seeds 5] [--first 0] [--steps 40] [--per-step 8] [--model local]
     [--control flipped-scores] [--targets "15,14;3,5"]
 """
 

@@ -1,6 +1,6 @@
 """What a request to a server costs this process: processor time, with a server beside it that answers at once.
 
-python tests/bench/bench_openai.py [--requests 2000]
+python -m tests.bench.bench_openai [--requests 2000]
 """
 
 import argparse
@@ -11,10 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from machine import machine
-
 from opro.types import Message, Request
 from scorer_models.openai import OpenAIModel
+from tests.bench.machine import machine
 
 PROMPT = (Message("user", "Below are pairs with their value.\n" + 20 * "input: w=12, b=13\nvalue: 1234567\n\n"),)
 

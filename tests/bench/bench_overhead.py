@@ -1,6 +1,6 @@
 """What the workbench itself costs: milliseconds a trial without model and evaluator, with 100 to 100,000 trials stored.
 
-python tests/bench/bench_overhead.py [--steps 100]
+python -m tests.bench.bench_overhead [--steps 100]
 """
 
 import argparse

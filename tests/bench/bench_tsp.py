@@ -1,6 +1,6 @@
 """OPRO's Table 3: gap to the proved optimum and successes, beside references, random search and a model-free control.
 
-python tests/bench/bench_tsp.py [--n 10 15 20 50] [--seeds 5] [--steps 500] [--model local] [--control flipped-scores]
+python -m tests.bench.bench_tsp [--n 10 15 20 50] [--seeds 5] [--steps 500] [--model local] [--control flipped-scores]
 
 `uniform` is the same proposer with a model that knows nothing: what the search around the model does alone.
 """

@@ -126,7 +126,7 @@ def check_books(store: str, run: str, books: Books) -> None:
     """The record holds every answer that was paid for and could be used, and no less than was billed."""
     reader = Reader(store)
     usable = sum(entry.fault in {None, Fault.DRIP} | SILENT for entry in books.entries)
-    assert len(reader.generations(run)) == usable
+    assert len(reader.generations(run)) == usable, [event.text for event in reader.events(run)]
     spent = reader.spending(run)
     assert sum(part.tokens + part.lost_tokens for part in spent) >= sum(books.bill())
     assert sum((part.usd or 0) + (part.lost_usd or 0) for part in spent) >= usd(books) * 0.999999

@@ -92,7 +92,7 @@ async def test_the_end_of_the_time_that_was_allowed_cuts_a_try(journal: Journal)
 
 @pytest.mark.parametrize("served", [True, False])
 async def test_a_cancelled_try_counts_as_paid_for_where_somebody_may_ask_for_money(
-    served: bool, journal: Journal, store: str
+    *, served: bool, journal: Journal, store: str
 ) -> None:
     ledger = Ledger()
     terms = Terms(PRICE, 90 if served else None)

@@ -1,0 +1,62 @@
+"""The models of a run: opened when it begins, closed when it ends, and the same when it goes on."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from opro.build import build_model, needs_model, problem_fingerprint
+from opro.config import RunConfig
+from opro.errors import ConfigError
+from opro.protocols import LanguageModel, Problem, Scored
+from opro.records import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models of a run, as far as it needs them; they may be one and the same."""
+
+    optimizer: LanguageModel | None = None
+    scorer: LanguageModel | None = None
+
+
+@asynccontextmanager
+async def opened_models(config: RunConfig, problem: Problem, given: Models) -> AsyncGenerator[Models]:
+    """Give the models that were handed in, which stay their owner's, or those of the config, closed at the end."""
+    optimizer, scorer = given.optimizer, given.scorer
+    made: list[LanguageModel] = []
+    try:
+        if optimizer is None and needs_model(config):
+            optimizer = build_model(config.model, config.model_set)
+            made.append(optimizer)
+        if scorer is None and isinstance(problem, Scored):
+            if _one_model(config):
+                scorer = optimizer
+            if scorer is None:
+                scorer = build_model(config.scorer or config.model, config.scorer_set or config.model_set)
+                made.append(scorer)
+        yield Models(optimizer if needs_model(config) else None, scorer)
+    finally:
+        for model in made:
+            await model.close()
+
+
+def _one_model(config: RunConfig) -> bool:
+    """Say whether the scorer is the optimizer model in another role."""
+    same = not config.scorer or config.scorer == config.model
+    return same and (not config.scorer_set or config.scorer_set == config.model_set)
+
+
+def check_same(run: RunRecord, problem: Problem, opened: Models) -> None:
+    """Raise a ConfigError if a stored run would go on with another problem or another model than it began with."""
+    if problem_fingerprint(problem) != run.spec.problem_fingerprint:
+        raise ConfigError(
+            f"the problem of {run.id} is not what it was when the run began: has a file or a class of its changed? "
+            "Begin a new run, or bring the old state back"
+        )
+    pairs = ((opened.optimizer, run.spec.fingerprint, "model"), (opened.scorer, run.spec.scorer_fingerprint, "scorer"))
+    for model, before, what in pairs:
+        if model is not None and model.fingerprint != before:
+            raise ConfigError(
+                f"the {what} of {run.id} was {before}, and is {model.fingerprint} now: "
+                "a resumed run would not equal an uninterrupted one; begin a new run"
+            )
