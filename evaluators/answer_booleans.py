@@ -1,0 +1,103 @@
+"""Answers of two words, such as yes and no: whole words only, with their denials ("not valid" is invalid)."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from evaluators.answer_markers import evened, first_line, marked, sentences
+from evaluators.task_types import Example
+
+PAIRS = (("yes", "no"), ("true", "false"), ("valid", "invalid"), ("plausible", "implausible"))
+_SPLIT_PAIR = re.compile(r"\b(\w+)(?:\s+or\s+(?:not\s+)?|\s?/\s?)(\w+)\b", re.IGNORECASE)
+_DENIED = re.compile(
+    r"(?:\b(?:not|cannot\s+be|never)|n't(?:\s+be)?)\s+(?:(?:an?|the|logically|deductively|necessarily|entirely|really|"
+    r"very|quite|considered|formally)\s+){0,2}$",
+    re.IGNORECASE,
+)
+_MARKS = r"[\"'*_`(\[]"
+_STANDS_AFTER = re.compile(
+    rf"(?:^|[.!?:;,=\n>*{{]\s*|\b(?:is|be|answer|say|says|or|thus|so|therefore)\s+){_MARKS}*$", re.I
+)
+_STANDS_BEFORE = re.compile(
+    r"(?:[\s\"'*_`)\]]*(?:[.,;:!?\n<-]|$)|\s*[\"'*_`)\]]|\s+(?:because|since|as|it|they|he|she|this|that|the|there|but|"
+    r"I|in|for)\b)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BooleanKind:
+    """Answers are one of two words, the affirmative first; yes/true/valid/plausible stand for each other."""
+
+    pair: tuple[str, str] = ("yes", "no")
+    name: str = "boolean"
+
+    @classmethod
+    def of(cls, golds: Iterable[str]) -> "BooleanKind | None":
+        """Return the kind whose pair the gold answers form, or None; "0" and "1" are false and true."""
+        words = {_word(gold) for gold in golds}
+        known = next((pair for pair in PAIRS if words <= set(pair)), None)
+        if known is None and len(words) == 2 and all(words):
+            low, high = sorted(words)
+            known = (low, high)
+        return cls(known) if known else None
+
+    def gold(self, example: Example) -> str | None:
+        """Return the gold word, None where it is not of the pair."""
+        word = _word(example.gold)
+        return word if word in self.pair else None
+
+    def strict(self, text: str, example: Example) -> tuple[str | None, str]:
+        """Return the word at the last marker that has one, and the marker's name."""
+        del example
+        for passage in marked(text):
+            sentence = passage.text if passage.ends else sentences(first_line(passage.text))[0]
+            said = self._said(sentence)
+            if said:
+                return said[-1 if passage.ends else 0], passage.how
+        return None, ""
+
+    def lenient(self, text: str, example: Example) -> str | None:
+        """Return the last mention of the pair, a bare "no" only where it stands as an answer; else of another pair."""
+        del example
+        said = self._said(text)
+        return said[-1] if said else None
+
+    def same(self, value: str, gold: str) -> bool:
+        """Say whether it is the same word."""
+        return value == gold
+
+    def _said(self, text: str) -> list[str]:
+        """Return the words of the pair that the text says, in order; without them, those of the known pairs."""
+        own = _spoken(text, self.pair)
+        if own or self.pair not in PAIRS:
+            return [self.pair[side] for _, side in own]
+        others = [spoken for pair in PAIRS if pair != self.pair for spoken in _spoken(text, pair)]
+        return [self.pair[side] for _, side in sorted(others)]
+
+
+def _word(gold: str) -> str:
+    word = evened(gold).strip().strip(".\"'").casefold()
+    return {"0": "false", "1": "true"}.get(word, word)
+
+
+def _spoken(text: str, pair: tuple[str, str]) -> list[tuple[int, int]]:
+    """Return (position, side) of each mention of the pair; a denied word counts as the other side."""
+    words = "|".join(map(re.escape, sorted(pair, key=len, reverse=True)))
+    text = _SPLIT_PAIR.sub(lambda found: _blank(found, pair), text)
+    spoken: list[tuple[int, int]] = []
+    for found in re.finditer(rf"(?<![\w-])(?:{words})(?![\w-]|'\w)", text, re.IGNORECASE):
+        side = pair.index(found[0].casefold())
+        before = text[max(0, found.start() - 60) : found.start()]
+        if pair == ("yes", "no"):
+            if _STANDS_AFTER.search(before) and _STANDS_BEFORE.match(text, found.end()):
+                spoken.append((found.start(), side))
+        else:
+            spoken.append((found.start(), 1 - side if _DENIED.search(before) else side))
+    return spoken
+
+
+def _blank(found: re.Match[str], pair: tuple[str, str]) -> str:
+    """Take out "valid or invalid": it asks, and does not answer."""
+    both = {found[1].casefold(), found[2].casefold()}
+    return " " * len(found[0]) if both == set(pair) else found[0]

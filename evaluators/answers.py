@@ -1,0 +1,150 @@
+r"""From a response to its answer: two readings of it, whether they agree, and whether the answer is right.
+
+The strict reading wants the answer to be marked ("the answer is ...", "#### ...", "\boxed{...}"); the lenient one
+takes what was mentioned last. The strict one counts where there is one; where both are there and differ, a person
+should look.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from evaluators.answer_booleans import PAIRS, BooleanKind
+from evaluators.answer_choices import ChoiceKind
+from evaluators.answer_functions import FunctionKind
+from evaluators.answer_markers import evened, own_part, tail
+from evaluators.answer_numbers import NumberKind
+from evaluators.answer_texts import PatternKind, TextKind
+from evaluators.task_types import Example
+from opro.errors import ConfigError, unknown
+
+__all__ = ["PAIRS", "AnswerKind", "Extraction", "credit", "extract", "is_right", "kind_of", "readable"]
+
+KINDS = ("number", "choice", "boolean", "text", "regex:PATTERN", "module:function")
+
+
+class ReadKind(Protocol):
+    """How answers of one kind are read and compared; the values are canonical texts."""
+
+    @property
+    def name(self) -> str:
+        """The kind's name."""
+        ...
+
+    def gold(self, example: Example) -> str | None:
+        """Return the gold answer's value, None where it is none of this kind."""
+        ...
+
+    def strict(self, text: str, example: Example) -> tuple[str | None, str]:
+        """Return the value that the text marks as its answer and the marker's name; (None, "") without one."""
+        ...
+
+    def lenient(self, text: str, example: Example) -> str | None:
+        """Return the value that the text mentions last."""
+        ...
+
+    def same(self, value: str, gold: str) -> bool:
+        """Say whether a value answers as the gold value does."""
+        ...
+
+
+AnswerKind = ReadKind | FunctionKind
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What was read in a response.
+
+    Attributes:
+        kind: how it was read.
+        value: the answer in its canonical form; None where none was found.
+        how: what found it: "hashes", "boxed", "tag", "marker", "mention", "pattern", "function"; "" when nothing did.
+        strict: what the strict reading found.
+        lenient: what the lenient reading found.
+        disagreement: whether both found something, and not the same.
+        credit: what a user's function gave, 0..1; None for all other kinds and where the function failed.
+        failure: what a user's function raised; "" when nothing.
+    """
+
+    kind: AnswerKind
+    value: str | None
+    how: str = ""
+    strict: str | None = None
+    lenient: str | None = None
+    disagreement: bool = False
+    credit: float | None = None
+    failure: str = ""
+
+
+def kind_of(spec: str, golds: tuple[str, ...] = ()) -> AnswerKind:
+    """Return the kind that a setting names: one of `KINDS`; the words of "boolean" are those of the gold answers.
+
+    Raises:
+        ConfigError: no kind has this name, its pattern is none, or the gold answers are not two words.
+    """
+    if spec.startswith("regex:"):
+        return PatternKind(_pattern(spec.removeprefix("regex:")))
+    if ":" in spec:
+        return FunctionKind.load(spec)
+    if spec == "boolean":
+        kind = BooleanKind.of(golds)
+        if kind is None:
+            seen = ", ".join(repr(gold) for gold in sorted(set(golds))[:5])
+            raise ConfigError(f"boolean answers are two words, such as yes and no; the gold answers are {seen}")
+        return kind
+    plain = {"number": NumberKind(), "choice": ChoiceKind(), "text": TextKind()}
+    if spec not in plain:
+        raise unknown("kind of answer", spec, KINDS)
+    return plain[spec]
+
+
+def readable(kind: AnswerKind, example: Example) -> bool:
+    """Say whether the gold answer can be read, so that a response could be right at all."""
+    return isinstance(kind, FunctionKind) or kind.gold(example) is not None
+
+
+def extract(response: str, kind: AnswerKind, example: Example) -> Extraction:
+    """Return what `response` answers to `example`.
+
+    What follows a question of the model's own making ("Q: ...") counts only when nothing before it can be read.
+    """
+    if isinstance(kind, FunctionKind):
+        said = kind.judged(response, example)
+        return Extraction(kind, said.value, "function", credit=said.credit, failure=said.failure)
+    own = own_part(response)
+    found = _read(own, kind, example)
+    whole = tail(response)
+    return _read(whole, kind, example) if found.value is None and own != whole else found
+
+
+def credit(extraction: Extraction, example: Example) -> float:
+    """Return the share of a point that the answer earns, 0..1; only a user's function gives less than all."""
+    if isinstance(extraction.kind, FunctionKind):
+        return extraction.credit or 0.0
+    gold = extraction.kind.gold(example)
+    right = extraction.value is not None and gold is not None and extraction.kind.same(extraction.value, gold)
+    return 1.0 if right else 0.0
+
+
+def is_right(extraction: Extraction, example: Example) -> bool:
+    """Say whether the answer earns the whole point."""
+    return credit(extraction, example) >= 1.0
+
+
+def _read(text: str, kind: ReadKind, example: Example) -> Extraction:
+    text = text if isinstance(kind, PatternKind) else evened(text)
+    strict, how = kind.strict(text, example)
+    lenient = kind.lenient(text, example)
+    differ = strict is not None and lenient is not None and strict != lenient
+    value = lenient if strict is None else strict
+    return Extraction(kind, value, (how if strict is not None else "mention") if value else "", strict, lenient, differ)
+
+
+def _pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"regex:{pattern} is no regular expression: {error}") from error
+    if not pattern:
+        raise ConfigError("regex: needs a pattern, as in regex:Final: (\\w+)")
+    return pattern

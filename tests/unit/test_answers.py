@@ -1,0 +1,272 @@
+"""What an answer is read as: each bug that was found in other tools has a case here that shows it is not ours."""
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluators.answers import AnswerKind, credit, extract, is_right, kind_of, readable
+from evaluators.task_types import Example
+from opro.errors import ConfigError
+
+OPTIONS = {"A": "blue ball", "B": "dog", "C": "two", "D": "none of these", "E": "the big dog"}
+ALL_KINDS = [kind_of("number"), kind_of("choice"), kind_of("boolean", ("Yes", "No")), kind_of("text")]
+
+
+def read(response: str, kind: AnswerKind, gold: str = "", options: dict[str, str] | None = None) -> str | None:
+    return extract(response, kind, Example.of("q", gold, options)).value
+
+
+def right(response: str, kind: AnswerKind, gold: str, options: dict[str, str] | None = None) -> bool:
+    example = Example.of("q", gold, options)
+    return is_right(extract(response, kind, example), example)
+
+
+@pytest.mark.parametrize(
+    ("golds", "response", "value"),
+    [
+        (("valid", "invalid"), "The argument is invalid.", "invalid"),
+        (("valid", "invalid"), "The answer is invalid", "invalid"),
+        (("valid", "invalid"), "The argument is not valid.", "invalid"),
+        (("valid", "invalid"), "Is it valid or invalid? It is not necessarily valid", "invalid"),
+        (("valid", "invalid"), "The answer is not invalid.", "valid"),
+        (("valid", "invalid"), "Yes.", "valid"),
+        (("yes", "no"), "It cannot be known.", None),
+        (("yes", "no"), "There is no way to tell.", None),
+        (("yes", "no"), "Yes. There is no other cause.", "yes"),
+        (("yes", "no"), "No, there is no evidence.", "no"),
+        (("yes", "no"), "**Answer:** Yes", "yes"),
+        (("yes", "no"), "The answer is no one knows", None),
+        (("yes", "no"), "The sentence is not plausible.", "no"),
+        (("yes", "no"), "Implausible.", "no"),
+        (("yes", "no"), "The answer is that it isn't plausible", "no"),
+        (("True", "False"), "not ( True ) is False.", "false"),
+        (("True", "False"), "The answer is not True", "false"),
+        (("True", "False"), "\\boxed{True}", "true"),
+        (("1", "0"), "True", "true"),
+        (("ham", "spam"), "This is spam.", "spam"),
+        (("ham", "spam"), "It is spammy", None),
+    ],
+)
+def test_one_of_two_words_is_read_as_a_whole_word_with_its_denial(
+    golds: tuple[str, ...], response: str, value: str | None
+) -> None:
+    assert read(response, kind_of("boolean", golds), golds[0]) == value
+
+
+def test_the_words_of_a_boolean_are_those_of_the_gold_answers() -> None:
+    assert right("It is a spam.", kind_of("boolean", ("Spam", "ham")), "Spam")
+    with pytest.raises(ConfigError, match="two words"):
+        kind_of("boolean", ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("response", "value"),
+    [
+        ("(B)", "B"),
+        ("b", "B"),
+        ("The answer is b.", "B"),
+        ("Option B is correct.", "B"),
+        ("(B) is the correct answer", "B"),
+        ("The answer is A dog", "B"),
+        ("the answer is the big dog", "E"),
+        ("The answer is not (A), it is (B).", "B"),
+        ("(A) is wrong. (C) is incorrect. So Bob has the dog.", "B"),
+        ("Both (A) and (B) are wrong; (C) is right", "C"),
+        ("The answer is (A) or (B).", None),
+        ("Options:\n(A) blue ball\n(B) dog\n(C) two\n(D) none of these", None),
+        ("Options:\n(A) blue ball\n(B) dog\n(C) two\nIt is the dog.", "B"),
+        ("The answer is 2", "C"),
+        ("\\boxed{\\text{B}}", "B"),
+        ("**B) dog**", "B"),
+        ("It cannot be (A). So it is option C because", "C"),
+        ("Therefore, I like pie.", None),
+        ("A cat sat.", None),
+        ("The answer is (F).", None),
+        ("The answer is \u201cdog\u201d.", "B"),
+        ("hotdogs", None),
+    ],
+)
+def test_an_option_is_read_by_its_letter_or_its_text(response: str, value: str | None) -> None:
+    assert read(response, kind_of("choice"), "(B)", OPTIONS) == value
+
+
+def test_a_gold_answer_that_is_none_of_the_options_is_read_as_a_text() -> None:
+    broken = {"A": "Monsters", "B": "Inc"}
+    assert right("The answer is Monsters, Inc.", kind_of("choice"), "Monsters, Inc", broken)
+    assert not right("The answer is Monsters.", kind_of("choice"), "Monsters, Inc", broken)
+
+
+@pytest.mark.parametrize(
+    ("gold", "response"),
+    [
+        ("] ] >", "The answer is ] ] >."),
+        ("] ] >", "We close them: ]]>"),
+        ("] ] >", "So the final answer is `] ] >`"),
+        ("} )", "\\boxed{} )}"),
+        ("barn damp it&t", "The sorted list is:\n1. barn\n2. damp\n3. it&t"),
+        ("barn damp it&t", "Answer: Barn, damp, it&t."),
+        ("Qarabağ FK", "The answer is **qarabağ  FK**."),
+        ("Qarabağ FK", "qarabağ fk"),
+    ],
+)
+def test_a_text_is_right_when_only_its_spelling_of_lists_and_quotes_differs(gold: str, response: str) -> None:
+    assert right(response, kind_of("text"), gold)
+
+
+@pytest.mark.parametrize(
+    ("gold", "response"),
+    [("] ] >", "] ] > >"), ("] ] >", "[ ] ] >"), ("barn damp", "damp barn"), ("barn damp", "barn damp dot"), ("a", "")],
+)
+def test_a_text_is_wrong_when_anything_is_missing_added_or_moved(gold: str, response: str) -> None:
+    assert not right(response, kind_of("text"), gold)
+
+
+def test_a_pattern_reads_the_last_match_of_its_group() -> None:
+    kind = kind_of(r"regex:class (\w+)")
+    assert right("class one, then class TWO!", kind, "two")
+    assert not right("two", kind, "two")
+    with pytest.raises(ConfigError, match="no regular expression"):
+        kind_of("regex:(")
+
+
+def test_of_two_marked_answers_the_last_counts() -> None:
+    assert read("The answer is 5. Wait, the answer is 6.", kind_of("number")) == "6"
+    assert read("The answer is 5 .\n#### 7", kind_of("number")) == "7"
+
+
+def test_a_question_of_the_models_own_making_is_not_answered() -> None:
+    assert read("The answer is 5.\n\nQ: What is 3 + 4?\nA: The answer is 7.", kind_of("number")) == "5"
+    assert read("She has 5.<|im_end|>\nuser: and 8?", kind_of("number")) == "5"
+
+
+def test_a_response_that_repeats_the_question_first_is_read_to_its_end() -> None:
+    assert read("Sure.\n\nQuestion: how many?\nAnswer: 5", kind_of("number")) == "5"
+
+
+def test_a_marked_answer_and_a_later_mention_are_flagged_as_a_disagreement() -> None:
+    found = extract("The answer is 18 dollars per week, or 3 a day.", kind_of("number"), Example.of("q", "18"))
+    assert (found.value, found.strict, found.lenient, found.disagreement) == ("18", "18", "3", True)
+    assert not extract("So 18. The answer is 18.", kind_of("number"), Example.of("q", "18")).disagreement
+
+
+def test_an_unknown_kind_names_the_nearest_known_one() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'number'"):
+        kind_of("numbers")
+
+
+JUDGE = """
+def bools(response, gold): return gold in response
+def floats(response, gold): return 0.25
+def pairs(response, gold): return response[:2], gold in response
+def raises(response, gold): return 1 / 0
+def nonsense(response, gold): return "yes"
+constant = 3
+"""
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> str:
+    path = tmp_path / "judge.py"
+    path.write_text(JUDGE)
+    return str(path)
+
+
+def test_a_users_function_may_return_a_bool_a_float_or_what_it_read_with_either(judge: str) -> None:
+    example = Example.of("q", "42")
+    assert is_right(extract("it is 42", kind_of(f"{judge}:bools"), example), example)
+    part = extract("it is 42", kind_of(f"{judge}:floats"), example)
+    assert credit(part, example) == 0.25
+    assert not is_right(part, example)
+    pair = extract("it is 42", kind_of(f"{judge}:pairs"), example)
+    assert (pair.value, pair.failure, is_right(pair, example)) == ("it", "", True)
+
+
+@pytest.mark.parametrize(("name", "failure"), [("raises", "ZeroDivisionError"), ("nonsense", "returned 'yes'")])
+def test_a_users_function_that_fails_fails_the_example_and_says_why(judge: str, name: str, failure: str) -> None:
+    example = Example.of("q", "42")
+    found = extract("it is 42", kind_of(f"{judge}:{name}"), example)
+    assert found.failure.startswith(failure)
+    assert credit(found, example) == 0
+
+
+def test_a_users_function_that_is_not_there_is_an_error_at_once(judge: str) -> None:
+    for name in ("missing", "constant"):
+        with pytest.raises(ConfigError):
+            kind_of(f"{judge}:{name}")
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_a_reader_and_what_it_reads_is_of_its_kind(text: str) -> None:
+    example = Example.of("q", "B", OPTIONS)
+    for kind in ALL_KINDS:
+        value = extract(text, kind, example).value
+        assert value is None or value in {*OPTIONS} or kind.name != "choice"
+        assert value in (None, "yes", "no") or kind.name != "boolean"
+        assert value is None or kind.name != "number" or readable(kind, Example.of("q", value))
+
+
+JUMBLE = [
+    "(A)",
+    "the",
+    "answer",
+    "is",
+    "5",
+    "not",
+    "\n",
+    "B.",
+    "=",
+    "-",
+    "$",
+    "1,000",
+    "\\boxed{",
+    "}",
+    "yes",
+    "####",
+    "**",
+]
+
+
+@given(st.lists(st.sampled_from([*JUMBLE, "no", "or", "Q:", '"dog"'])), st.sampled_from(ALL_KINDS))
+def test_no_jumble_of_markers_breaks_a_reader(words: list[str], kind: AnswerKind) -> None:
+    example = Example.of("q", "B", OPTIONS)
+    first = extract(" ".join(words), kind, example)
+    assert first == extract(" ".join(words), kind, example)
+    assert first.disagreement == (None not in (first.strict, first.lenient) and first.strict != first.lenient)
+
+
+@given(
+    st.sampled_from([*OPTIONS]), st.sampled_from(["{}", "({})", "{})", "**{}**", "option {}", "({}) {text}", "{text}"])
+)
+def test_whichever_option_is_named_and_however_it_is_read_back(letter: str, form: str) -> None:
+    said = form.format(letter, text=OPTIONS[letter])
+    assert right(f"Let me think.\nThe answer is {said}.", kind_of("choice"), f"({letter})", OPTIONS)
+    assert right(f"{said}", kind_of("choice"), letter, OPTIONS)
+
+
+@given(st.lists(st.text("abcdefgh&é", min_size=1, max_size=6), min_size=2, max_size=9))
+@settings(max_examples=50)
+def test_a_list_of_words_is_read_back_in_each_of_its_spellings(words: list[str]) -> None:
+    gold = " ".join(words)
+    numbered = "\n".join(f"{i}. {word}" for i, word in enumerate(words, 1))
+    for said in (
+        gold,
+        ", ".join(words),
+        f"The answer is: {gold}.",
+        f"Sorted:\n{numbered}",
+        f"The answer is:\n{numbered}",
+    ):
+        assert right(said, kind_of("text"), gold)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1 ", "the answer is ", "(A) or ", "A, ", "not ", "\\boxed{", "seventy-", "1-", "**", "\n", "\nQ: ", "- x\n"],
+)
+def test_a_reader_does_not_stall_on_a_text_that_goes_on_for_ever(text: str) -> None:
+    start = time.process_time()
+    for kind in ALL_KINDS:
+        extract(text * (200_000 // len(text)), kind, Example.of("q", "B", OPTIONS))
+    assert time.process_time() - start < 60  # seconds; a fraction of one where nothing is quadratic
