@@ -1,18 +1,16 @@
 """From requests to batches: tokenizes prompts, refuses those that do not fit, and survives a lack of memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 import torch
 
-from opro.errors import ModelError
+from opro.errors import ContextError, ModelError
 from opro.types import Generation, Request
 from scorer_models.decoding import Guides
-from scorer_models.generation import MANY_ROWS, Decoder, Job, shared
+from scorer_models.generation import MANY_ROWS, Decoder, Job
 from scorer_models.loading import Loaded
 from scorer_models.tree import TokenTree
-
-BATCH = 4096  # tokens of prompts, beyond what they share, that are read in one batch
 
 Answer = Generation | ModelError
 
@@ -34,9 +32,8 @@ class Engine:
                 jobs[number] = self._job(request, cancelled)
             except ModelError as error:
                 answers[number] = error
-        for batch in _batches(jobs):
-            results = self._run([jobs[number] for number in batch], MANY_ROWS)
-            answers.update(zip(batch, results, strict=True))
+        if jobs:
+            answers.update(zip(jobs, self._run(list(jobs.values()), MANY_ROWS), strict=True))
         return [answers[number] for number in range(len(requests))]
 
     def _job(self, request: Request, cancelled: Callable[[], bool]) -> Job:
@@ -44,9 +41,10 @@ class Engine:
         prompt = self._tokenize(request)
         room = self.loaded.window - len(prompt)
         if room < 1:
-            raise ModelError(
+            raise ContextError(
                 f"the prompt has {len(prompt)} tokens, {1 - room} more than the model's window of {self.loaded.window} "
-                f"leaves room for: show fewer trials or exemplars"
+                f"leaves room for: show fewer trials or exemplars",
+                excess=1 - room,
             )
         self._guides.guide(request.constraint, request.stop)  # a pattern that cannot be kept fails this request alone
         return Job(request, prompt, room, cancelled)
@@ -89,17 +87,3 @@ class Engine:
 def _out_of_memory(error: BaseException) -> bool:
     """Say whether memory ran out; on a CPU torch raises a plain RuntimeError."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
-
-
-def _batches(jobs: dict[int, Job]) -> Iterator[list[int]]:
-    """Group jobs, in order, so that the prompts of a batch have at most BATCH tokens that they do not share."""
-    batch: list[int] = []
-    for number in jobs:
-        prompts = [jobs[i].prompt for i in [*batch, number]]
-        root = shared(prompts)
-        if batch and sum(len(prompt) - root for prompt in prompts) > BATCH:
-            yield batch
-            batch = []
-        batch.append(number)
-    if batch:
-        yield batch

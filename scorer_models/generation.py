@@ -1,6 +1,6 @@
-"""Answering a batch of requests with one token tree: prefill what is new once, then decode all rows together."""
+"""Answering a batch of requests: read the prompts, some at a time, and decode all rows together."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,11 +11,13 @@ from torch import Tensor
 from opro.constraints import Permutation
 from opro.types import Generation, Request, Sample, Usage
 from scorer_models.decoding import Guide, Guides, Ids, Visits
+from scorer_models.reading import NOWHERE, Reader, Seat
 from scorer_models.sampling import Settings, choose, pad
-from scorer_models.tree import CHUNK, ROOT, Tokens, TokenTree
+from scorer_models.tree import Run, TokenTree
 
 FEW = 4096  # up to so many candidates are gathered; more are masked among the whole vocabulary
-SHORT, MANY_ROWS, ROWS = 64, 64, 32  # each row looks at the tokens of all: long texts want fewer rows at a time
+# Each row looks at the tokens of all of its lane: long texts want fewer rows at a time, if many rows share a lane.
+SHORT, FEW_ROWS, MANY_ROWS, ROWS = 64, 2, 64, 32
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Row:
     parent: int
     sample: int
     guide: Guide
+    seat: Seat = NOWHERE
     candidates: Ids | None = None
     tokens: list[int] = field(default_factory=list[int])
     text: bytearray = field(default_factory=bytearray)
@@ -92,117 +95,87 @@ class Row:
 class Decoder:
     """Answers batches of jobs, one after another.
 
-    What was computed for the last batch is used again only where computing it anew would give the same bits: all of it
-    for the same prompts, and whole chunks of a common beginning for others. So an answer depends on the requests of its
-    batch and never on what was asked before, which a resumed run relies on.
+    An answer depends on the requests of its batch and never on what was asked before, which a resumed run relies on.
     """
 
     def __init__(self, tree: TokenTree, guides: Guides, ends: frozenset[int]) -> None:
         self._tree = tree
+        self._reader = Reader(tree)
+        self._left: Counter[Seat] = Counter()  # rows that are not done, of each lane
         self._guides = guides
         self._ends = ends
-        self._prompts: list[list[int]] = []  # what the tree holds: the last batch's
-        self._logits = torch.empty(0)
-        self._prefilled = 0
         self._device = tree.device
 
     def answer(self, jobs: Sequence[Job], cap: int = MANY_ROWS) -> list[Generation]:
         """Return what each job asked for; a cancelled job gets what it has so far."""
+        for job, cached in zip(jobs, self._reader.begin([job.prompt for job in jobs]), strict=True):
+            job.cached = cached
+        self._left.clear()
         rows = self._rows(jobs)
-        logits = self._prefill([job.prompt for job in jobs], jobs)
-        settings = Settings.of([(row.job.request, row.sample) for row in rows], self._device)
-        self._decode(rows, settings, logits, cap)
+        self._decode(jobs, rows, cap)
         return [self._generation(job, [row for row in rows if row.job is job]) for job in jobs]
 
     def _rows(self, jobs: Sequence[Job]) -> list[Row]:
         rows: list[Row] = []
         for number, job in enumerate(jobs):
-            for sample in range(job.request.n):
+            for sample in range(job.request.first, job.request.first + job.request.n):
                 guide = self._guides.guide(job.request.constraint, job.request.stop)
-                rows.append(Row(job, len(jobs) + len(rows), number, sample, guide, guide.allowed()))
+                rows.append(Row(job, len(jobs) + len(rows), number, sample, guide, candidates=guide.allowed()))
         return rows
 
-    def _prefill(self, prompts: list[list[int]], jobs: Sequence[Job]) -> Tensor:
-        """Read the prompts and return the logits after each, shape (len(prompts), vocabulary)."""
-        root = shared(prompts)
-        if prompts == self._prompts:
-            self._tree.truncate(self._prefilled)
-            start = len(prompts[0])
-        else:
-            start = self._begin(prompts, root)
-            self._read_prompts(prompts, root, start)
-            self._prompts = prompts  # from now on, because the tree does not hold them if reading fails
-        for number, job in enumerate(jobs):
-            job.cached = start if number == 0 else max(root, min(start, len(job.prompt)))
-        return self._logits
-
-    def _begin(self, prompts: Sequence[list[int]], root: int) -> int:
-        """Forget what the prompts do not share with the last ones; return how many tokens remain."""
-        whole = any(len(prompt) == root for prompt in prompts)  # the root's last token must be read for its logits
-        known = shared([*self._prompts, *prompts]) if self._prompts else 0
-        start = min(known, root - 1 if whole else root) // CHUNK * CHUNK
-        self._prompts = []
-        self._tree.truncate(start)
-        return start
-
-    def _read_prompts(self, prompts: Sequence[list[int]], root: int, start: int) -> None:
-        """Read what the tree does not hold of the root, and then what follows it in each prompt."""
-        ids, owners = prompts[0][start:root], [ROOT] * (root - start)
-        positions = list(range(start, root))
-        last: list[int] = []
-        for number, prompt in enumerate(prompts):
-            ids = ids + prompt[root:]
-            owners.extend([number] * (len(prompt) - root))
-            positions.extend(range(root, len(prompt)))
-            last.append(len(ids) - 1 if len(prompt) > root else root - start - 1)
-        places = sorted(set(last))
-        logits = self._tree.add(Tokens(ids, positions, owners, owners), places)
-        self._logits = logits[[places.index(place) for place in last]]
-        self._prefilled = len(self._tree)
-
-    def _decode(self, rows: Sequence[Row], settings: Settings, logits: Tensor, cap: int) -> None:
-        """Sample until every row is done."""
-        self._sample(rows, settings, logits[[row.parent for row in rows]])
-        longest = max(row.job.request.max_tokens for row in rows)
-        cap = min(cap, MANY_ROWS if longest <= SHORT else ROWS)
-        waiting = deque(range(len(rows)))
+    def _decode(self, jobs: Sequence[Job], rows: Sequence[Row], cap: int) -> None:
+        """Read prompts and sample until every row is done; a row that is done makes room for the next."""
+        settings = Settings.of([(row.job.request, row.sample) for row in rows], self._device)
+        if max(job.request.max_tokens for job in jobs) > SHORT and len(rows) > FEW_ROWS * len(jobs):
+            cap = min(cap, ROWS)
+        wanted = [job.request.n for job in jobs]
+        waiting: deque[int] = deque()
         active: list[int] = []
-        while True:
-            active = [i for i in active if not rows[i].done and not rows[i].job.cancelled()]
+        while active or waiting or self._reader.more:
+            if not waiting and len(active) < cap and self._reader.more:
+                waiting.extend(self._begin(rows, settings, wanted, cap - len(active)))
             while waiting and len(active) < cap:
-                i = waiting.popleft()
-                if not rows[i].done and not rows[i].job.cancelled():
-                    active.append(i)
-            if not active:
-                return
-            here = [rows[i] for i in active]
-            scores = self._read(here)
-            self._sample(here, settings.select(torch.tensor(active, device=self._device)), scores)
+                active.append(waiting.popleft())
+            if active:
+                here = [rows[i] for i in active]
+                self._sample(here, settings.select(torch.tensor(active, device=self._device)), self._read(here))
+                active = self._going_on(active, rows)
+
+    def _begin(self, rows: Sequence[Row], settings: Settings, wanted: Sequence[int], room: int) -> list[int]:
+        """Read some prompts and sample the first token of their rows; return the rows that go on."""
+        numbers, logits = self._reader.read(wanted, room)
+        at = {number: place for place, number in enumerate(numbers)}
+        index = [i for i, row in enumerate(rows) if row.parent in at]
+        here = [rows[i] for i in index]
+        for row in here:
+            row.seat = self._reader.seat(row.parent)
+        self._left.update(Counter(row.seat for row in here))
+        scores = logits[[at[row.parent] for row in here]]
+        self._sample(here, settings.select(torch.tensor(index, device=self._device)), scores)
+        return self._going_on(index, rows)
+
+    def _going_on(self, index: Sequence[int], rows: Sequence[Row]) -> list[int]:
+        """Return which rows go on; free the slots of the others, and the lanes in which none is left."""
+        going: list[int] = []
+        for i in index:
+            row = rows[i]
+            if not row.done and not row.job.cancelled():
+                going.append(i)
+                continue
+            row.seat.block.drop(row.seat.lane, row.owner)
+            self._left[row.seat] -= 1
+            if not self._left[row.seat]:
+                self._reader.leave(row.seat)
+        return going
 
     def _read(self, rows: Sequence[Row]) -> Tensor:
         """Let the model read what is pending; return the logits after each row, shape (len(rows), vocabulary)."""
-        self._compact(rows)
-        ids: list[int] = []
-        positions: list[int] = []
-        owners: list[int] = []
-        parents: list[int] = []
-        wanted: list[int] = []
+        runs: list[Run] = []
         for row in rows:
-            ids.extend(row.tokens[-row.pending :])
-            end = len(row.job.prompt) + len(row.tokens)
-            positions.extend(range(end - row.pending, end))
-            owners.extend([row.owner] * row.pending)
-            parents.extend([row.parent] * row.pending)
-            wanted.append(len(ids) - 1)
+            position = len(row.job.prompt) + len(row.tokens) - row.pending
+            runs.append(Run(row.tokens[-row.pending :], position, *row.seat, row.owner, row.parent))
             row.pending = 0
-        return self._tree.add(Tokens(ids, positions, owners, parents), wanted)
-
-    def _compact(self, rows: Sequence[Row]) -> None:
-        """Drop the tokens of rows that are done when they are the greater part."""
-        alive = sum(len(row.tokens) - row.pending for row in rows)
-        if len(self._tree) - self._prefilled > 2 * alive + 256:
-            prompts = range(len(self._prompts))
-            self._tree.keep([*prompts, *(row.owner for row in rows)])
+        return self._tree.step(runs)
 
     def _sample(self, rows: Sequence[Row], settings: Settings, logits: Tensor) -> None:
         """Choose the next token of every row."""
@@ -237,12 +210,3 @@ class Decoder:
     def _generation(job: Job, rows: Sequence[Row]) -> Generation:
         usage = Usage(len(job.prompt), sum(len(row.tokens) for row in rows), job.cached)
         return Generation(tuple(row.result() for row in rows), usage)
-
-
-def shared(prompts: Sequence[list[int]]) -> int:
-    """Return the length of the prefix that all prompts have in common."""
-    if len(prompts) == 1:
-        return len(prompts[0])
-    first, last = min(prompts), max(prompts)  # in lexical order, whatever lies between them shares what they share
-    different = (i for i, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
-    return next(different, min(len(first), len(last)))

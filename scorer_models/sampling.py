@@ -85,6 +85,8 @@ def choose(scores: Tensor, ids: Tensor, settings: Settings, step: Tensor) -> Ten
         step: the number of tokens that each row has, shape (R,).
     """
     greedy = settings.temperature == 0
+    if greedy.all():
+        return ids.gather(1, scores.argmax(dim=1, keepdim=True))[:, 0]
     scores = scores / torch.where(greedy, 1.0, settings.temperature)
     if settings.truncates:
         scores, ids = _truncate(scores, ids, settings)

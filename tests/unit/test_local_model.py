@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,14 +11,16 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.decoders import ByteLevel
 from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, MistralConfig, PreTrainedTokenizerFast
 
-from opro.constraints import Permutation, Regex
-from opro.errors import ModelError
+from opro.constraints import Choice, Permutation, Regex
+from opro.errors import ContextError, ModelError
 from opro.types import Message, Request, Style
-from scorer_models import loading
+from scorer_models import loading, reading
 from scorer_models.engine import Engine
-from scorer_models.generation import Decoder, shared
+from scorer_models.generation import Decoder
+from scorer_models.lanes import Block
 from scorer_models.local import LocalModel
-from scorer_models.tree import CHUNK
+from scorer_models.reading import Cluster, clustered, grouped, shared
+from scorer_models.tree import CHUNK, TokenTree
 
 WINDOW = 1500
 SHAPE = {
@@ -151,24 +153,59 @@ def test_an_answer_in_bfloat16_is_the_same_to_the_bit_whatever_was_asked_before(
         assert answer(engine, *batch) == expected
 
 
-def test_rows_that_are_done_are_dropped_and_the_others_go_on_unharmed(
+def test_the_slots_of_rows_that_are_done_are_used_again_and_the_others_go_on_unharmed(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests = [
         Request(prompt="Long", n=1, max_tokens=400, seed=1, temperature=0),
-        Request(prompt="Short", n=60, max_tokens=30, seed=2),
+        Request(prompt="Long", n=150, max_tokens=30, seed=2),
     ]
-    sizes: list[int] = []
-    compact = Decoder._compact
+    expected = [answer(engine, request)[0] for request in requests]
+    widths: list[int] = []
+    width = Block.width
 
-    def watched(self: Decoder, rows: list) -> None:
-        compact(self, rows)
-        sizes.append(len(self._tree))
+    def watched(self: Block) -> int:
+        widths.append(width(self))
+        return widths[-1]
 
-    monkeypatch.setattr(Decoder, "_compact", watched)
-    together = answer(engine, *requests)
-    assert any(after < before for before, after in pairwise(sizes))
-    assert together == [answer(engine, request)[0] for request in requests]
+    monkeypatch.setattr(Block, "width", watched)
+    assert answer(engine, *requests) == expected
+    assert 400 < max(widths) < 4 + 400 + 32 * 30  # and not 150 * 30
+
+
+def test_prompts_of_all_lengths_are_answered_as_alone_however_many_there_are(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "SLOTS", 600)  # so that most of them wait until others are done
+    prompts = [LONG[start : start + length] for start, length in enumerate(range(3, 500, 17))]
+    prompts += [f"{LONG[:200]} and {i}" for i in range(9)] + [LONG[:200], LONG[:3], LONG[:3]]
+    requests = [
+        Request(prompt=prompt, n=1 + i % 3, max_tokens=2 + i % 11, seed=i, constraint=Regex("[a-z ]{30}"))
+        for i, prompt in enumerate(prompts)
+    ]
+    alone = [answer(engine, request)[0] for request in requests]
+    assert answer(engine, *requests) == alone
+    assert answer(engine, *requests) == alone
+
+
+def test_a_sample_does_not_depend_on_how_samples_are_divided_among_requests(engine: Engine) -> None:
+    whole = Request(prompt=LONG, n=4, max_tokens=12, seed=7)
+    parts = [replace(whole, n=2), replace(whole, first=2, n=2), replace(whole, first=3, n=1)]
+    (four,) = answer(engine, whole)
+    assert len(set(four)) == 4
+    assert answer(engine, *parts) == [four[:2], four[2:], four[3:]]
+    assert answer(engine, parts[1]) == [four[2:]]
+
+
+def test_one_token_is_not_decoded_further(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = [
+        Request(prompt=LONG + "one", max_tokens=1),
+        Request(prompt=LONG + "two", max_tokens=30, constraint=Choice(("yes", "no", "maybe"))),
+    ]
+    expected = answer(engine, *requests)
+    monkeypatch.setattr(TokenTree, "step", None)  # would fail
+    assert answer(engine, *requests) == expected
+    assert expected[1][0] in {"yes", "no", "maybe"}
 
 
 def test_an_end_of_text_completes_and_is_no_part_of_the_text(engine: Engine) -> None:
@@ -202,8 +239,10 @@ def test_no_memory_at_all_is_an_error_with_its_remedy(engine: Engine, monkeypatc
 
 
 async def test_a_prompt_beyond_the_window_is_an_error_that_says_by_how_much(model: LocalModel) -> None:
-    with pytest.raises(ModelError, match=rf"{WINDOW + 10} tokens, 11 more than"):
+    with pytest.raises(ContextError, match=rf"{WINDOW + 10} tokens, 11 more than") as raised:
         await model.generate(Request(prompt="x" * (WINDOW + 10)))
+    assert raised.value.excess == 11
+    await model.generate(Request(prompt="x" * (WINDOW + 10 - raised.value.excess)))
     generation = await model.generate(Request(prompt="x" * (WINDOW - 3), max_tokens=50, constraint=Regex("[ab]{9}")))
     assert not generation.samples[0].complete
     assert len(generation.samples[0].text) == 3
@@ -217,7 +256,7 @@ async def test_one_bad_request_does_not_spoil_the_batch(model: LocalModel) -> No
     ]
     good = Request(prompt="x", n=2, max_tokens=5)
     *errors, fine = await asyncio.gather(*(model.generate(r) for r in (*bad, good)), return_exceptions=True)
-    assert [type(error) for error in errors] == [ModelError] * 3
+    assert [type(error) for error in errors] == [ContextError, ModelError, ModelError]
     assert "chat template" in str(errors[1])
     assert fine.samples == (await model.generate(good)).samples
 
@@ -296,3 +335,20 @@ def test_the_shared_prefix_of_prompts() -> None:
     assert shared([[1, 2, 3], [1, 2], [1, 2, 4]]) == 2
     assert shared([[1], [2]]) == 0
     assert shared([[], [2]]) == 0
+
+
+def test_prompts_share_a_lane_when_they_share_more_than_they_differ_in() -> None:
+    question, other = [1] * 6, [2] * 8
+    prompts = [[*question, 5], [*other, 3], [*question, 6, 6], [*question, 7, 7, 7], [*question, 8]]
+    assert clustered(prompts) == [
+        Cluster((0, 2, 3), 6, 12),
+        Cluster((4,), 7, 7),
+        Cluster((1,), 9, 9),
+    ]
+    assert clustered([other, other]) == [Cluster((0, 1), 8, 8)]
+
+
+def test_lanes_stand_beside_those_of_about_their_length() -> None:
+    lanes = [Cluster((i,), length, length) for i, length in enumerate((9, 400, 70, 300, 239, 50, 240))]
+    groups = [[lane.length for lane in group] for group in grouped(lanes)]
+    assert groups == [[400, 300, 240], [239], [70, 50, 9]]
