@@ -318,3 +318,39 @@ def test_the_problem_of_the_readme_runs(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "opro bettered the best starting solution in 1 of 1 run" in done.stdout
+
+
+def test_a_dry_run_estimates_and_makes_no_store(opro: Command, store: str, tmp_path: Path) -> None:
+    script = tmp_path / "replies.txt"
+    script.write_text("15, b=13\n")
+    code, out, _ = opro("run", "tsp", "--model", f"scripted:{script}", "--steps", "7", "--seeds", "2", "--dry-run")
+    assert code == 0
+    assert "estimate for 2 runs" in out
+    assert "optimizer" in out
+    assert not Path(store).exists()
+
+
+def test_a_run_that_its_budget_stops_says_how_to_go_on_and_does(opro: Command, tmp_path: Path) -> None:
+    script = tmp_path / "replies.txt"
+    script.write_text("15, b=13\n11, b=12\n12, b=12\n9, b=3\n")
+    arguments = ("linear-regression", "--model", f"scripted:{script}", "--steps", "4", "--baselines", "never")
+    code, out, _ = opro("run", *arguments, "--budget", "1400tok", "--budget", "1h")
+    assert code == 0
+    assert "the budget of 1,400 tokens, 3,600 seconds is used up" in " ".join(out.split())
+    run = next(word for word in out.split() if word.startswith("linear-regression-"))
+    code, out, _ = opro("resume", run, "--budget", "1e6tok", "--json")
+    assert code == 0
+    assert json.loads(out)["status"] == "done"
+
+
+def test_a_budget_without_a_unit_is_refused(opro: Command) -> None:
+    code, _, error = opro("run", "linear-regression", "--budget", "5")
+    assert code == 2
+    assert "2.50usd, 1e6tok or 30min" in error
+
+
+def test_what_it_cost_is_shown(opro: Command, asked: str) -> None:
+    code, out, _ = opro("show", asked)
+    assert code == 0
+    assert "what it cost" in out
+    assert "optimizer" in out
