@@ -12,7 +12,7 @@ from opro.records import add_usd, request_json, request_key
 from opro.types import Generation, Request, Sample
 from opro.wrapping import Wrapper
 
-TOGETHER_SECONDS = 0.005
+TOGETHER_SECONDS = 0.01
 """Generations that arrive within so long of the first are recorded together, if others are still awaited."""
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from scorer_models.vllm import Config
 
 HOTTEST = 2.0  # vLLM refuses higher temperatures
-CPU_BLOCK = 32  # tokens; vLLM takes 128 on a CPU, and a prompt shorter than a block is computed again for every sample
+# Without a GPU. vLLM's blocks of 128 tokens would let most of a short prompt be computed again for every sample; and it
+# dies of a seeded request whose prompt is read in several parts ("CPU Generator does not use offset", vLLM 0.32).
+ON_CPU: Mapping[str, Any] = {"block_size": 32, "enable_chunked_prefill": False}
 PATIENCE = 30.0  # seconds for vLLM's processes to end by themselves
 ENVIRONMENT = {
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # the standard output belongs to the command
@@ -155,7 +157,7 @@ class Engine:
         grammar = self._grammar(request)
         return vllm.SamplingParams(
             n=request.n if request.temperature > 0 else 1,  # vLLM refuses more; they would all be the same
-            seed=_seed(request),
+            seed=_seed(request) if request.temperature > 0 else None,
             temperature=self._temperature(request.temperature),
             top_p=request.top_p,
             top_k=request.top_k,
@@ -229,14 +231,13 @@ def _llm(place: str, config: "Config") -> Any:
     arguments: Any = importlib.import_module("vllm.engine.arg_utils")
     platforms: Any = importlib.import_module("vllm.platforms")
     engines: Any = importlib.import_module("vllm.v1.engine.async_llm")
-    own: Mapping[str, Any] = {"block_size": CPU_BLOCK} if platforms.current_platform.is_cpu() else {}
     given = arguments.AsyncEngineArgs(
         model=place,
         enable_prefix_caching=True,
         structured_outputs_config={"backend": "xgrammar"},  # `auto` takes the first request's for all that follow
         disable_log_stats=True,
         **config.model_dump(exclude_none=True),
-        **own,
+        **(ON_CPU if platforms.current_platform.is_cpu() else {}),
     )
     engine = given.create_engine_config()
     runner = 2 if getattr(engine, "use_v2_model_runner", False) else 1

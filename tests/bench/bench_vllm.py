@@ -71,6 +71,9 @@ class Bare:
         outputs = self._llm.generate(list(prompts), params, use_tqdm=False)
         return sum(len(o.prompt_token_ids) for o in outputs), sum(len(o.outputs[0].token_ids) for o in outputs)
 
+    def close(self) -> None:
+        """Leave it to vLLM, which ends with the process."""
+
 
 class Ours:
     """The backend, with all requests at once."""
@@ -90,6 +93,10 @@ class Ours:
         usages = [g.usage for g in await asyncio.gather(*map(self._model.generate, requests))]
         return sum(usage.prompt for usage in usages), sum(usage.completion for usage in usages)
 
+    def close(self) -> None:
+        """End vLLM."""
+        asyncio.run(self._model.close())
+
 
 ENGINES: Mapping[str, type[Bare] | type[Ours]] = {"bare LLM.generate": Bare, "backend vllm": Ours}
 
@@ -103,6 +110,7 @@ def serve(kind: str, options: argparse.Namespace) -> None:
         prompt, new = engine.answer(load["prompts"], load["temperature"])
         seconds = time.perf_counter() - began
         print(json.dumps({"seconds": seconds, "prompt": prompt, "new": new}), file=sys.stderr, flush=True)
+    engine.close()
 
 
 class Contestant:
@@ -124,10 +132,12 @@ class Contestant:
         assert self._process.stderr
         self._process.stdin.write(json.dumps({"prompts": prompts, "temperature": temperature}) + "\n")
         self._process.stdin.flush()
+        said: list[str] = []
         for line in self._process.stderr:
             if line.startswith("{"):
                 return Round(**json.loads(line))
-        raise RuntimeError("an engine has ended early; run with --serve to see why")
+            said.append(line)
+        raise RuntimeError(f"an engine has ended early: {''.join(said[-30:])}")
 
     def close(self) -> None:
         """End the process."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from opro import schema
 from opro.errors import ConfigError, StoreError
 from opro.journal import Arrived, Journal
 from opro.reader import Reader, is_alive
@@ -188,14 +189,70 @@ def test_an_empty_database_is_brought_up_to_date_by_a_writer_only(tmp_path: Path
     assert Reader(path).runs() == []
 
 
-def test_the_migrations_end_in_the_tables_that_the_code_uses(store: str) -> None:
+def first_version(store: str) -> sa.Engine:
+    """Make a store as version 0001 made it."""
+    from alembic import command
+    from alembic.config import Config
+
+    engine = sa.create_engine(f"sqlite:///{store}")
+    config = Config()
+    config.set_main_option("script_location", "opro:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    return engine
+
+
+def test_the_migrations_end_in_the_tables_that_a_new_store_has(store: str) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from opro import schema
+    first_version(store)
+    for name in (store, f"{store}.new"):
+        with Store(name).engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
 
-    with Store(store).engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+
+def test_a_store_of_the_first_version_keeps_its_runs_and_finds_what_was_paid_for(store: str) -> None:
+    engine, request = first_version(store), Request(prompt=(Message("user", "go"),), n=2, seed=3)
+    fields = request_json(request)
+    del fields["first"]
+    with engine.begin() as connection:
+        old = sa.MetaData()
+        old.reflect(connection)
+        run = dict.fromkeys((column.name for column in old.tables["runs"].c), "x") | {
+            "id": "hill-1",
+            "parent": None,
+            "direction": "maximize",
+            "status": "stopped",
+            "config": {},
+            "seed": 0,
+            "pid": 0,
+            "created": 0.0,
+            "updated": 0.0,
+            "reference_values": [],
+            "versions": {},
+        }
+        connection.execute(sa.insert(old.tables["runs"]), run)
+        generation = {
+            "id": 5,
+            "run": "hill-1",
+            "step": 0,
+            "role": "optimizer",
+            "key": "old",
+            "seconds": 1.0,
+            "created": 0.0,
+            "request": fields,
+            "samples": [["a", True], ["b", True]],
+            "prompt_tokens": 9,
+            "cached_tokens": 1,
+            "completion_tokens": 2,
+        }
+        connection.execute(sa.insert(old.tables["generations"]), generation)
+    journal = Store(store).continue_run("hill-1", {})
+    ((first, made),) = journal.stored("optimizer", request_key(request_json(request)), range(2))
+    assert (first, [sample.text for sample in made.samples], made.usage) == (0, ["a", "b"], Usage(9, 2, 1))
+    assert Reader(store).run("hill-1").spec.scorer == ""
 
 
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
