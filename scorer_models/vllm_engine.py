@@ -239,7 +239,10 @@ def _llm(place: str, config: "Config") -> Any:
         **config.model_dump(exclude_none=True),
         **(ON_CPU if platforms.current_platform.is_cpu() else {}),
     )
-    engine = given.create_engine_config()
+    usage: Any = importlib.import_module("vllm.usage.usage_lib")
+    engine = given.create_engine_config(
+        usage.UsageContext.LLM_CLASS
+    )  # batches for throughput, as `vllm.LLM` makes them
     runner = 2 if getattr(engine, "use_v2_model_runner", False) else 1
     engine.model_config.logits_processors = [f"scorer_models.vllm_runner_v{runner}:Permutations"]
     return engines.AsyncLLM.from_vllm_config(engine, disable_log_stats=True)
