@@ -16,7 +16,8 @@ _DENIED = re.compile(
 )
 _MARKS = r"[\"'*_`(\[]"
 _STANDS_AFTER = re.compile(
-    rf"(?:^|[.!?:;,=\n>*{{]\s*|\b(?:is|be|answer|say|says|or|thus|so|therefore)\s+){_MARKS}*$", re.I
+    rf"(?:^(?:\s*[-*]\s+)?|\n\s*[-*]\s+|[.!?:;,=\n>*{{]\s*|\b(?:is|be|answer|say|says|or|thus|so|therefore)\s+){_MARKS}*$",
+    re.I,
 )
 _STANDS_BEFORE = re.compile(
     r"(?:[\s\"'*_`)\]]*(?:[.,;:!?\n<-]|$)|\s*[\"'*_`)\]]|\s+(?:because|since|as|it|they|he|she|this|that|the|there|but|"

@@ -45,6 +45,8 @@ _RATE_BEFORE = re.compile(r"(?:\bper|\bevery|\beach|\bout\s+of)\s+[$€£]?$", r
 _LABEL_BEFORE = re.compile(r"\b(?:step|question|problem|part|case|equation|example|figure|option|number)\s+#?$", re.I)
 _NOT_BEFORE = re.compile(r"\b(?:not|isn't|aren't|never)\s+[$€£]?$", re.IGNORECASE)
 _ITEM_AFTER = re.compile(r"[.)](?:[ \t]+\S|\*\*)")
+_SENTENCE_END = re.compile(r"\n|[.!?](?=\s)")
+_EQUAL_BEFORE = re.compile(r"=[\s$€£-]*$")
 _LONGEST = 60
 
 
@@ -70,7 +72,10 @@ class NumberKind:
         return None, ""
 
     def lenient(self, text: str, example: Example) -> str | None:
-        """Return the last number mentioned, one in words only where there is none in digits."""
+        """Return the last number mentioned, one in words only where there is none in digits.
+
+        Of the last sentence with numbers, what follows a "=" comes first, and what stands in parentheses last.
+        """
         del example
         text = plain(text)
         rate = None
@@ -79,7 +84,7 @@ class NumberKind:
             if _RATE_BEFORE.search(before):
                 rate = rate or mention
             elif not _NOT_BEFORE.search(before):
-                return canonical(mention.value)
+                return canonical(_result(text, mention).value)
         last = rate or next(reversed(word_mentions(text)), None)
         return canonical(last.value) if last else None
 
@@ -142,6 +147,17 @@ def _said(passage: Marked) -> Fraction | None:
     total = _SUM_AFTER.match(sentence, found[0].end)
     later = [m for m in found if total and m.start >= total.end()]
     return (later or found)[0].value
+
+
+def _result(text: str, last: Mention) -> Mention:
+    """Return the mention that gives the result, in the sentence that ends with `last`."""
+    start = max(0, last.start - 200)
+    ends = [m.end() for m in _SENTENCE_END.finditer(text, start, last.start)]
+    sentence = text[ends[-1] if ends else start : last.end]
+    found = mentions(sentence)
+    outside = [m for m in found if sentence.count("(", 0, m.start) <= sentence.count(")", 0, m.start)]
+    equal = [m for m in outside if _EQUAL_BEFORE.search(sentence, 0, m.start)]
+    return (equal or outside or [last])[-1]
 
 
 def _backwards(text: str) -> Iterator[Mention]:

@@ -12,7 +12,8 @@ _FENCE = re.compile(r"^\s*```\w*\s*$")
 _QUOTED = re.compile(r"[\s:]*(?:\*\*([^*\n]+)\*\*|`([^`\n]+)`|\"([^\"\n]+)\"|\$([^$\n]+)\$)")
 _SENTENCE_END = re.compile(r"(?<=[\w\])}>'\"`*])[.!?](?=\s+[A-Z]|\s*$)")
 _BRACKETS = re.compile(r"[\[\](){}<>\s]+")
-_SEPARATOR = re.compile(r"\s*[,;]\s+|\s+")
+_SEPARATOR = re.compile(r"\s*[,;]\s+(?:and\s+)?|\s+")
+_SUBJECT = re.compile(r"(?:so|thus|therefore|hence|the|this|it)\b.*\b(?:is|are)\s+(?=\S)", re.IGNORECASE)
 _QUOTES = "\"'`*_$"
 
 
@@ -36,7 +37,7 @@ class TextKind:
         return None, ""
 
     def lenient(self, text: str, example: Example) -> str | None:
-        """Return the last block of list items, else the last line, after its last colon where it has one."""
+        """Return the last block of list items, else the last line, after "The ... is" or a colon where it has one."""
         del example
         lines = [line for line in text.splitlines() if line.strip() and not _FENCE.match(line)]
         block: list[str] = []
@@ -45,6 +46,7 @@ class TextKind:
         if len(block) > 1:
             return normal(" ".join(block)) or None
         last = block[0] if block else lines[-1] if lines else ""
+        last = _SUBJECT.sub("", last.strip(), count=1) if _SUBJECT.match(last.strip()) else last
         head, colon, tail = last.rpartition(": ")
         return normal(tail if colon and head and tail.strip(_QUOTES + ". ") else last) or None
 

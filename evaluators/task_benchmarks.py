@@ -128,8 +128,7 @@ def _bbh_example(row: Row) -> Example:
 
 def _mmlu_example(row: Row) -> Example:
     options = listed(row["choices"]) if "choices" in row else [_need(row, letter) for letter in "ABCD"]
-    answer = _need(row, "answer")
-    return _choice(_need(row, "question"), options, LETTERS[int(answer)] if answer.isdecimal() else answer)
+    return _choice(_need(row, "question"), options, _need(row, "answer"))
 
 
 def _aqua_example(row: Row) -> Example:

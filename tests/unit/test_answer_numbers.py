@@ -89,6 +89,8 @@ def test_a_number_word_is_not_read_in_part(word: str, value: str) -> None:
         ("18 is the answer.", "18"),
         ('The answer to the question "how many?" is 5', "5"),
         ("Step 3: we get 7", "7"),
+        ("She makes 18 dollars every day (9 eggs * 2 dollars per egg).", "18"),
+        ("It took 3 + 15 = 18 minutes to walk 2 miles.", "18"),
         ("16 - 3 = thirteen eggs", "13"),
         ("There are twelve.", "12"),
     ],
@@ -101,7 +103,7 @@ def test_a_number_is_read_with_its_sign_separators_fraction_and_scale(response: 
     "response",
     ["10:30", "The answer is 3-4", "1,2", "12,5", "2020-01-05", "1/2/2020", "the 1st", "the 20-year-old",
      "GPT-4 and x2", "2^10", "5²", "one of them", "no one", "twenty-first",
-     "two three", "The answer is not 5.", "1" * 500],
+     "two three", "twenty twelve", "The answer is not 5.", "1" * 500],
 )  # fmt: skip
 def test_what_only_looks_like_a_number_is_not_read(response: str) -> None:
     assert read(response) is None

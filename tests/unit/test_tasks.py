@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from evaluators.answers import extract, is_right
 from evaluators.task_subjects import BBH, GROUPS, SUBJECTS
-from evaluators.tasks import KNOWN, Task, TaskConfig, load_task
+from evaluators.tasks import KNOWN, Example, Task, TaskConfig, load_task
 from opro.errors import ConfigError
 
 DATA = Path(__file__).parent / "task_data"
@@ -98,6 +98,8 @@ def test_an_id_is_a_hash_of_the_content_and_of_nothing_else(tmp_path: Path) -> N
     one = own(tmp_path, ROWS, train=5, split_seed=1)
     two = own(tmp_path, ROWS.replace("question,", "q,"), name="renamed.csv", question="q", train=7, split_seed=2)
     assert {e.id for e in (*one.train, *one.test)} == {e.id for e in (*two.train, *two.test)}
+    changed = [Example.of("q", "1"), Example.of("q", "2"), Example.of("r", "1"), Example.of("q", "1", {"A": "x"})]
+    assert len({e.id for e in changed}) == 4
 
 
 @pytest.mark.parametrize(
