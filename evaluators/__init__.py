@@ -8,5 +8,6 @@ from collections.abc import Mapping
 
 PROBLEMS: Mapping[str, str] = {
     "linear-regression": "evaluators.linear_regression:LinearRegression",
+    "instructions": "evaluators.instructions:Instructions",
     "tsp": "evaluators.tsp:TourLength",
 }

@@ -8,7 +8,7 @@ from evaluators import PROBLEMS
 from opro.config import RunConfig
 from opro.errors import ConfigError, ModelError
 from opro.proposers import PROPOSERS
-from opro.protocols import LanguageModel, Problem, Proposer
+from opro.protocols import Identified, LanguageModel, Problem, Proposer
 from opro.registry import configure, find
 from scorer_models import open_model
 
@@ -30,6 +30,8 @@ def problem_fingerprint(problem: Problem) -> str:
     """Return what tells a problem from another one: a digest of all that a meta-prompt may say of it."""
     brief = problem.brief()
     told = (brief.task, brief.facts, brief.lead, brief.constraint, problem.direction)
+    if isinstance(problem, Identified):
+        return sha256(repr((*told, problem.identity)).encode()).hexdigest()
     return sha256(repr(told).encode()).hexdigest()
 
 

@@ -102,6 +102,16 @@ class Numeric(Sampled, Protocol):
 
 
 @runtime_checkable
+class Identified(Protocol):
+    """A problem that is made of more than a meta-prompt may say of it, such as data in files."""
+
+    @property
+    def identity(self) -> str:
+        """What tells it from another one that reads alike."""
+        ...
+
+
+@runtime_checkable
 class Exemplified(Protocol):
     """A problem whose solutions are tried on examples, some of which a meta-prompt shows."""
 

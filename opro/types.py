@@ -56,7 +56,8 @@ class Answer:
 
     Attributes:
         example: the example's id.
-        score: 1 for a right answer, 0 for a wrong one, between them where a task gives parts.
+        score: 1 for a right answer, 0 for a wrong one, between them where a task gives parts; None where the scoring
+            itself failed.
         extracted: the answer as it was read from the reply, None where none could be read.
         gold: the right answer.
         flagged: two ways of reading the reply disagree: a person should look at it.
@@ -66,7 +67,7 @@ class Answer:
     """
 
     example: str
-    score: float
+    score: float | None
     extracted: str | None
     gold: str
     flagged: bool = False

@@ -36,6 +36,7 @@ def exemplars(
     Random(f"{run_seed if config.exemplar_choice == 'constant' else seed}:exemplars").shuffle(examples)
     if config.exemplar_choice in {"often-wrong", "now-wrong"}:
         trials = shown if config.exemplar_choice == "now-wrong" else told
-        wrong = Counter(answer.example for trial in trials for answer in trial.evaluation.answers if answer.score < 1)
+        answers = (answer for trial in trials for answer in trial.evaluation.answers)
+        wrong = Counter(answer.example for answer in answers if answer.score is not None and answer.score < 1)
         examples.sort(key=lambda example: -wrong[example])
     return [problem.exemplar(example) for example in examples[: config.exemplars]]

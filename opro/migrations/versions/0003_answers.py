@@ -15,7 +15,7 @@ def upgrade() -> None:
         Column("trial", Integer, primary_key=True),
         Column("split", String(16), primary_key=True),
         Column("example", String(64), primary_key=True),
-        Column("score", Float, nullable=False),
+        Column("score", Float, nullable=True),
         Column("extracted", Text, nullable=True),
         Column("gold", Text, nullable=False),
         Column("flagged", Boolean, nullable=False),

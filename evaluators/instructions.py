@@ -1,0 +1,148 @@
+"""Instructions: find the words under which a model answers the questions of a task best (OPRO, section 4.2)."""
+
+import re
+from collections.abc import Sequence
+from random import Random
+from typing import Literal, Self
+
+from pydantic import Field
+
+from evaluators.prompting import SLOT, Layout, Position
+from evaluators.questioning import Quiz, evaluation, raced
+from evaluators.task_types import Task
+from evaluators.tasks import TaskConfig, load_task
+from opro.errors import ConfigError, InvalidSolutionError
+from opro.protocols import LanguageModel
+from opro.racing import Rules
+from opro.types import Brief, Candidate, Direction, Evaluation, Trial
+
+HUMAN = (
+    "",
+    "Let's think step by step.",
+    "Let's work this out in a step by step way to be sure we have the right answer.",
+)
+"""Instructions that people wrote: none; Kojima et al. 2022; Zhou et al. 2022 (Table 4 of OPRO)."""
+
+_PLACES = {
+    "before_Q": "before the question",
+    "Q_begin": "at the beginning of the question",
+    "Q_end": "after the question",
+    "A_begin": "at the beginning of the answer",
+}
+_TAGGED = re.compile(r"<INS>(.*?)(?:</INS>|$)", re.DOTALL)
+_BRACKETED = re.compile(r"\[([^\[\]]+)\]")
+
+
+class Instructions:
+    """Find the instruction under which a scorer model answers the questions of a task best."""
+
+    direction = Direction.MAXIMIZE
+
+    class Config(TaskConfig):
+        """The task, and how its questions are put and scored."""
+
+        position: Position = Field(
+            "Q_begin", description="where the instruction stands: before_Q, Q_begin, Q_end, A_begin"
+        )
+        markers: bool = Field(default=True, description="write Q: and A:")
+        form: Literal["chat", "plain"] = Field("chat", description="ask in a chat, or let the scorer continue a text")
+        system: str = Field("", description="a system message for the scorer")
+        final: str = Field("", description="a second prompt behind the reply, such as 'So the final answer is'")
+        reply_tokens: int = Field(400, ge=1, description="tokens of the scorer's reply at most")
+        start: tuple[str, ...] = Field(("Let's solve the problem.",), description="instructions to begin with")
+        humans: bool = Field(default=False, description="begin with the known human instructions as well")
+        longest: int = Field(500, ge=1, description="characters of a proposed instruction at most")
+        digits: Literal["auto", "allowed", "refused"] = Field(
+            "auto", description="digits in a proposal; auto refuses them where answers are numbers, which they may leak"
+        )
+        racing: bool = Field(default=True, description="drop early what a test says cannot be the best")
+        alpha: float = Field(0.1, gt=0, lt=1, description="how probable it may be to drop the best one early")
+        split: Literal["train", "test"] = Field("train", description="which examples are asked; test is for verdicts")
+
+    def __init__(
+        self, config: Config, _seed: int = 0, scorer: LanguageModel | None = None, task: Task | None = None
+    ) -> None:
+        """Load the task; which examples are for training is a matter of its `split_seed` alone."""
+        self.config = config
+        self.task = task or load_task(config)
+        layout = Layout(config.position, config.markers, config.form == "chat", config.system)
+        self._quiz = Quiz(self.task.kind, layout, scorer, config.reply_tokens, config.final, config.split)
+        self._layout = layout
+        self._asked = self.task.train if config.split == "train" else self.task.test
+        if not self._asked:
+            raise ConfigError(f"{config.task}: the {config.split} split is empty: set `train_share`, `train` or `test`")
+        self._train = {example.id: example for example in self.task.train}
+        self._past: dict[str, Evaluation] = {}
+
+    @property
+    def identity(self) -> str:
+        """What the data are and how they are divided."""
+        return f"{self.task.source} {[example.id for example in self._asked]}"
+
+    def scored_by(self, scorer: LanguageModel) -> Self:
+        """See Scored."""
+        return type(self)(self.config, 0, scorer, self.task)
+
+    def recall(self, trials: Sequence[Trial]) -> None:
+        """See Remembering."""
+        self._past |= {trial.text: trial.evaluation for trial in trials if trial.value is not None}
+
+    def start(self, seed: int) -> Sequence[Candidate]:
+        """Return the user's instructions, and the human ones where they are wanted."""
+        del seed
+        texts = [*self.config.start, *(HUMAN if self.config.humans else ())]
+        return [Candidate(text) for text in dict.fromkeys(text.strip() for text in texts)]
+
+    def brief(self) -> Brief:
+        """Return what a meta-prompt may say."""
+        return Brief(
+            task=f"The task is to find the best instruction {SLOT} for a language model that answers questions.",
+            noun="instruction",
+            answer=f"Write it between {SLOT} and </INS>, and nothing else.",
+            facts=f"The instruction is put {_PLACES[self.config.position]}.",
+            ideal=1.0,
+            show=lambda value: str(round(100 * value)),
+            max_tokens=min(max(self.config.longest // 4, 16), 128),
+        )
+
+    def parse(self, text: str) -> str:
+        """Return the instruction in a reply: between the tags, else in square brackets, else the whole."""
+        tagged, bracketed = _TAGGED.search(text), _BRACKETED.findall(text)
+        found = tagged[1] if tagged else bracketed[-1] if bracketed else text
+        instruction = " ".join(found.replace("**", "").split()).strip("\"'` ")
+        if not any(character.isalpha() for character in instruction):
+            raise InvalidSolutionError("there is no instruction in it")
+        self._check(instruction)
+        return instruction
+
+    def _check(self, instruction: str) -> None:
+        longest, length = self.config.longest, len(instruction)
+        if length > longest:
+            raise InvalidSolutionError(f"it has {length:,} characters, more than the {longest:,} allowed (`longest`)")
+        if re.search(r"</?INS\b|<Start>", instruction, re.IGNORECASE):
+            raise InvalidSolutionError("a marker of the meta-prompt is a part of it")
+        numbers = self.config.digits == "auto" and self.task.kind.name == "number"
+        if (numbers or self.config.digits == "refused") and re.search(r"\d", instruction):
+            raise InvalidSolutionError("there is a digit in it, which may be an answer (`digits` allows it)")
+
+    def examples(self) -> Sequence[str]:
+        """Return the ids of the training examples; no meta-prompt ever shows another one."""
+        return list(self._train)
+
+    def exemplar(self, example: str) -> str:
+        """Return a training example with the instruction's place marked."""
+        one = self._train[example]
+        return f"{self._layout.text(one.question, SLOT)}\nGround truth answer: {one.gold}"
+
+    async def evaluate(self, candidates: Sequence[Candidate]) -> Sequence[Evaluation]:
+        """Score the candidates side by side, in a race unless it is switched off or there is nothing to race for."""
+        texts = list(dict.fromkeys(candidate.text for candidate in candidates))
+        examples = list(self._asked)
+        if self.config.racing and self.config.split == "train":
+            Random(f"{self.config.split_seed}:{len(self._past)}").shuffle(examples)
+            made = await raced(self._quiz, texts, examples, list(self._past.values()), Rules(alpha=self.config.alpha))
+        else:
+            answers = await self._quiz.answers([(text, example) for text in texts for example in examples])
+            made = {text: evaluation([answers[text, one.id] for one in examples]) for text in texts}
+        self._past |= {text: one for text, one in made.items() if one.value is not None}
+        return [made[candidate.text] for candidate in candidates]

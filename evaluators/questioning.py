@@ -1,0 +1,137 @@
+"""Asking a scorer model the questions of a task under instructions, all through one queue, and racing them."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from evaluators.answers import AnswerKind, Extraction, credit, extract
+from evaluators.prompting import Layout
+from evaluators.task_types import Example
+from opro.field import survey
+from opro.paired import accuracy
+from opro.protocols import LanguageModel
+from opro.racing import Heat, Race, Rules, Standing, State
+from opro.types import Answer, Evaluation, Generation, Message, Request
+
+Pair = tuple[str, Example]
+"""An instruction and an example."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quiz:
+    """How questions are put to a scorer model, and its replies read."""
+
+    kind: AnswerKind
+    layout: Layout
+    scorer: LanguageModel | None
+    tokens: int
+    final: str
+    split: str
+
+    async def answers(self, pairs: Iterable[Pair]) -> dict[tuple[str, str], Answer]:
+        """Return the answer to each pair, by instruction and example id; prompts that begin alike go in a row."""
+        ordered = self.in_order(pairs)
+        found = await asyncio.gather(*(self.answer(text, example) for text, example in ordered))
+        return {(text, example.id): answer for (text, example), answer in zip(ordered, found, strict=True)}
+
+    def in_order(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Return the pairs by what their prompts begin with, so that a server's prefix cache is of use."""
+        instruction_first = self.layout.instruction_first
+        groups: dict[str, list[Pair]] = {}
+        for text, example in pairs:
+            groups.setdefault(text if instruction_first else example.id, []).append((text, example))
+        return [pair for group in groups.values() for pair in group]
+
+    async def answer(self, instruction: str, example: Example) -> Answer:
+        """Return what the scorer answers to an example under an instruction."""
+        prompt = self.layout.prompt(example.question, instruction)
+        generation = await self._asked(prompt)
+        usage = generation.usage
+        if self.final:
+            prompt = self.layout.continued(prompt, generation.samples[0].text, self.final)
+            generation = await self._asked(prompt)
+            usage += generation.usage
+        sample = generation.samples[0]
+        read = extract(f"{self.final} {sample.text}".strip(), self.kind, example)
+        return Answer(
+            example.id,
+            _score(read, example),
+            read.value,
+            example.gold,
+            flagged=read.disagreement,
+            generation=sample.source and sample.source.generation,
+            tokens=usage.prompt + usage.completion,
+            split=self.split,
+        )
+
+    async def _asked(self, prompt: str | tuple[Message, ...]) -> Generation:
+        if self.scorer is None:
+            raise RuntimeError("a scorer model is needed: see `scored_by`")
+        stop = () if self.layout.chat else ("\nQ:",)
+        return await self.scorer.generate(Request(prompt=prompt, max_tokens=self.tokens, temperature=0.0, stop=stop))
+
+
+def _score(read: Extraction, example: Example) -> float | None:
+    return None if read.failure else credit(read, example)
+
+
+def evaluation(answers: Sequence[Answer], standing: Standing | None = None) -> Evaluation:
+    """Return the share of right answers, or what a race that was left early estimates of it."""
+    scores = [answer.score for answer in answers if answer.score is not None]
+    failed = len(answers) - len(scores)
+    if not scores:
+        return Evaluation.failed(f"the scoring failed on all {failed} examples")
+    share = accuracy(scores)
+    metrics = {"n": float(len(scores)), "low": share.low, "high": share.high, "failed": float(failed)}
+    metrics |= {"unread": float(sum(answer.extracted is None for answer in answers))}
+    if standing is None or standing.state is not State.DROPPED:
+        return Evaluation(share.mean, metrics=metrics, answers=tuple(answers))
+    metrics |= {"low": standing.low, "high": standing.high, "dropped": 1.0}
+    return Evaluation(standing.estimate, feedback=standing.reason, metrics=metrics, answers=tuple(answers))
+
+
+async def raced(
+    quiz: Quiz, texts: Sequence[str], examples: Sequence[Example], past: Sequence[Evaluation], rules: Rules
+) -> dict[str, Evaluation]:
+    """Return the evaluations of instructions that race over the examples, in their order, beside those of the past.
+
+    No candidate waits for another: whoever has finished a block, and is not dropped, goes on to its next.
+    """
+    names = [example.id for example in examples]
+    full = [_scores(one) for one in past if not one.metrics.get("dropped")]
+    race = Race(texts, survey(names, full, [_scores(one) for one in past if one.metrics.get("dropped")]), rules)
+    answers: dict[str, list[Answer]] = {text: [] for text in texts}
+    flying: dict[asyncio.Task[list[Answer]], Heat] = {}
+    try:
+        while not race.over:
+            flying |= _started(quiz, race, race.next_blocks(flying.values()), examples)
+            done, _ = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                heat = flying.pop(task)
+                part = task.result()
+                answers[heat.candidate] += part
+                race.report(heat, [float("nan") if one.score is None else one.score for one in part])
+    finally:
+        await asyncio.gather(*flying, return_exceptions=True)  # what is asked is paid for: it shall be recorded
+    return {text: evaluation(answers[text], race.standings[text]) for text in texts}
+
+
+def _started(
+    quiz: Quiz, race: Race, heats: Sequence[Heat], examples: Sequence[Example]
+) -> Mapping[asyncio.Task[list[Answer]], Heat]:
+    """Start heats, and in them all pairs in an order in which prompts that begin alike follow each other."""
+    blocks = {heat: [examples[place] for place in race.examples(heat.block)] for heat in heats}
+    pairs = quiz.in_order((heat.candidate, example) for heat, block in blocks.items() for example in block)
+    asked = {(text, one.id): asyncio.create_task(quiz.answer(text, one)) for text, one in pairs}
+    return {
+        asyncio.create_task(_all([asked[heat.candidate, one.id] for one in block])): heat
+        for heat, block in blocks.items()
+    }
+
+
+async def _all(tasks: Sequence[asyncio.Task[Answer]]) -> list[Answer]:
+    return await asyncio.gather(*tasks)
+
+
+def _scores(one: Evaluation) -> dict[str, float]:
+    return {answer.example: answer.score for answer in one.answers if answer.score is not None}
