@@ -24,20 +24,17 @@ divided among the others (Bonferroni).
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
 from types import MappingProxyType
 
 import numpy as np
 
 from opro.field import Field, Floats
+from opro.looks import block_ends, limit
 
 CONFIDENCE = 0.95
 
 WEIGHT = 5
 """Of how many examples the expected variance has the weight, beside the observed one."""
-
-PATHS = 100_000
-"""Random paths from which limits are read: their own error is about 0.01 standard errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,34 +87,6 @@ class Standing:
     reason: str = ""
 
 
-def block_ends(total: int) -> tuple[int, ...]:
-    """Return after how many of `total` examples each block ends: the first about 3/4 of the root, each next 1.3-fold.
-
-    Early looks are where most are dropped; later ones are few, for each look makes all limits a little wider.
-    """
-    ends: list[int] = []
-    end = max(4, round(0.75 * total**0.5))
-    while end < total - 1:
-        ends.append(end)
-        end = max(end + 4, round(1.3 * end))
-    return (*ends, total)
-
-
-@cache
-def limit(ends: tuple[int, ...], error: float, sides: int) -> float:
-    """Return the z-value that a fair candidate passes at any look but the last with the probability `error`.
-
-    The same limit holds at all looks (Pocock 1977); read from PATHS random paths with a fixed seed.
-    """
-    looks = np.array(ends[:-1], dtype=np.float64)
-    if not len(looks):
-        return float("inf")
-    information = 1 / (1 / looks - 1 / ends[-1])
-    steps = np.random.default_rng(0).normal(size=(PATHS, len(looks))) * np.sqrt(np.diff(information, prepend=0))
-    z = np.cumsum(steps, axis=1) / np.sqrt(information)
-    return float(np.quantile((np.abs(z) if sides == 2 else z).max(axis=1), 1 - error))
-
-
 def judge(scores: Floats, ends: tuple[int, ...], field: Field, rules: Rules) -> Standing:
     """Return where a candidate stands with its scores on the first n examples, shape (n,): by the bar, if there is one.
 
@@ -153,9 +122,11 @@ def assess(scores: Floats, ends: tuple[int, ...], field: Field) -> Standing:
     return Standing(state, n, total / n, estimate, max(estimate - reach, least), min(estimate + reach, most))
 
 
-def outdone(ours: Floats, others: Floats, ends: tuple[int, ...], rules: Rules, shared: float) -> int:
-    """Return how many of the others, scores of shape (m, n), are significantly better than ours, shape (n,)."""
-    error = rules.alpha / max(len(others), 1)
+def outdone(ours: Floats, others: Floats, ends: tuple[int, ...], error: float, shared: float) -> int:
+    """Return how many of the others, scores of shape (m, n), are significantly better than ours, shape (n,).
+
+    `error` is the probability with which one that is no better may seem so, at any look.
+    """
     return sum(_paired_z(ours, other, ends[-1], shared) < -limit(ends, error, 1) for other in others)
 
 
@@ -288,11 +259,12 @@ class Race:
     def _look(self, candidate: str) -> Standing:
         scores = self._scores(candidate, self._looks[candidate])
         standing = judge(scores, self._ends, self._field, self._rules)
-        if self._bar is not None or standing.state is not State.RACING:
+        opponents = len(self._standings) - 1 + len(self._field.full)
+        if self._bar is not None or standing.state is not State.RACING or opponents < self._rules.keep:
             return standing
         rivals = [self._scores(other, self._looks[candidate]) for other in self._racing() if other != candidate]
         others = np.vstack([self._field.full[:, : len(scores)], *rivals])
-        better = outdone(scores, others, self._ends, self._rules, self._field.shared)
+        better = outdone(scores, others, self._ends, self._rules.alpha / opponents, self._field.shared)
         if better < self._rules.keep:
             return standing
         return _dropped(standing, f"significantly worse than {better} of {len(others)} on {len(scores)} examples")

@@ -23,7 +23,8 @@ from machine import machine
 from numpy.typing import NDArray
 
 from opro.field import Field
-from opro.racing import Race, Rules, State, block_ends, judge, worth_finding
+from opro.looks import block_ends
+from opro.racing import Race, Rules, State, judge, worth_finding
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from opro.field import Field, survey
-from opro.racing import Heat, Race, Rules, Standing, State, block_ends, judge, limit, worth_finding
+from opro.looks import block_ends, limit
+from opro.racing import Heat, Race, Rules, Standing, State, assess, judge, worth_finding
 
 Floats = NDArray[np.float64]
 
@@ -138,6 +139,12 @@ def test_the_interval_of_a_dropped_candidate_holds_its_full_score() -> None:
         ]
     assert len(held) > 200
     assert np.mean(held) >= 0.94
+
+
+def test_few_examples_left_leave_little_doubt() -> None:
+    """80 of 100 examples without replacement: the standard error is 0.5 (1/80 - 1/100)**0.5 = 0.025, not 0.056."""
+    standing = assess(np.arange(80) % 2.0, (80, 100), Field(nobody(100), nobody(100)))
+    assert standing.high - standing.low == pytest.approx(2 * 1.96 * 0.025, rel=0.03)
 
 
 def test_an_estimate_allows_for_hard_examples() -> None:
