@@ -1,7 +1,7 @@
 """Instructions: find the words under which a model answers the questions of a task best (OPRO, section 4.2)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Literal, Self
 
@@ -79,6 +79,17 @@ class Instructions:
         """What the data are and how they are divided."""
         return f"{self.task.source} {[example.id for example in self._asked]}"
 
+    @property
+    def rivals(self) -> Mapping[str, str]:
+        """See Examinable."""
+        return {"no instruction": HUMAN[0], "step by step": HUMAN[1]}
+
+    def examination(self, texts: Sequence[str]) -> Self:
+        """See Examinable."""
+        given = self.config.model_dump(exclude_unset=True)
+        changes = {"split": "test", "start": tuple(texts), "humans": False, "racing": False}
+        return type(self)(type(self.config)(**{**given, **changes}), 0, None, self.task)
+
     def scored_by(self, scorer: LanguageModel) -> Self:
         """See Scored."""
         return type(self)(self.config, 0, scorer, self.task)
@@ -136,13 +147,27 @@ class Instructions:
 
     async def evaluate(self, candidates: Sequence[Candidate]) -> Sequence[Evaluation]:
         """Score the candidates side by side, in a race unless it is switched off or there is nothing to race for."""
-        texts = list(dict.fromkeys(candidate.text for candidate in candidates))
+        refused = {candidate.text: reason for candidate in candidates if (reason := self._refusal(candidate.text))}
+        texts = list(dict.fromkeys(candidate.text for candidate in candidates if candidate.text not in refused))
         examples = list(self._asked)
-        if self.config.racing and self.config.split == "train":
+        if not texts:
+            made: dict[str, Evaluation] = {}
+        elif self.config.racing and self.config.split == "train":
             Random(f"{self.config.split_seed}:{len(self._past)}").shuffle(examples)
             made = await raced(self._quiz, texts, examples, list(self._past.values()), Rules(alpha=self.config.alpha))
         else:
             answers = await self._quiz.answers([(text, example) for text in texts for example in examples])
             made = {text: evaluation([answers[text, one.id] for one in examples]) for text in texts}
         self._past |= {text: one for text, one in made.items() if one.value is not None}
+        made |= {text: Evaluation.failed(reason) for text, reason in refused.items()}
         return [made[candidate.text] for candidate in candidates]
+
+    def _refusal(self, text: str) -> str:
+        """Return why a text is no instruction; empty for one that is, and for whatever the user begins with."""
+        if text in {candidate.text for candidate in self.start(0)}:
+            return ""
+        try:
+            self.parse(text)
+        except InvalidSolutionError as error:
+            return str(error)
+        return ""

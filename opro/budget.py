@@ -46,6 +46,12 @@ class Budget:
             caps[name] = amount
         return cls(**caps)
 
+    @staticmethod
+    def merged(old: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
+        """Return the new amounts, and those of the old ones that cap something else."""
+        capped = {_amount(text)[0] for text in new}
+        return (*new, *(text for text in old if _amount(text)[0] not in capped))
+
     def __str__(self) -> str:
         """Return the caps in words."""
         caps = (("usd", self.usd), ("tokens", self.tokens), ("seconds", self.seconds))

@@ -39,7 +39,13 @@ BudgetOption = Annotated[
 ]
 PricesOption = Annotated[str | None, typer.Option(help="A TOML file with prices; default: $OPRO_PRICES.")]
 ConcurrencyOption = Annotated[
-    int | None, typer.Option(min=1, help="Requests to a server in flight at most; default: it adapts.")
+    int | None, typer.Option(min=1, help="Requests to a served model in flight at most; default: it adapts.")
+]
+TimeoutOption = Annotated[
+    float | None, typer.Option(min=0.001, help="Seconds that one try of a request to a server may take; default: 300.")
+]
+DeadlineOption = Annotated[
+    float | None, typer.Option(min=0.001, help="Seconds after which a request is not tried again; default: 900.")
 ]
 
 
@@ -67,6 +73,8 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     budget: BudgetOption = None,
     prices: PricesOption = None,
     concurrency: ConcurrencyOption = None,
+    timeout: TimeoutOption = None,
+    deadline: DeadlineOption = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The seed, or the first of --seeds; default: 0.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Make so many runs, with seeds from --seed on.")] = None,
     control: Annotated[str | None, typer.Option(help="flipped-scores: show the model reversed scores.")] = None,
@@ -88,6 +96,8 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
         "budget": budget,
         "prices": prices,
         "concurrency": concurrency,
+        "timeout": timeout,
+        "deadline": deadline,
         "scorer": scorer,
         "seed": seed,
         "baselines": baselines,
@@ -171,6 +181,8 @@ def resume(  # noqa: PLR0913 - as above
     budget: BudgetOption = None,
     prices: PricesOption = None,
     concurrency: ConcurrencyOption = None,
+    timeout: TimeoutOption = None,
+    deadline: DeadlineOption = None,
     store: StoreOption = None,
     *,
     as_json: JsonOption = False,
@@ -184,11 +196,13 @@ def resume(  # noqa: PLR0913 - as above
         "budget": budget,
         "prices": prices,
         "concurrency": concurrency,
+        "timeout": timeout,
+        "deadline": deadline,
     }
     given = {key: value for key, value in changes.items() if value is not None}
     from opro.sessions import go_on
 
-    _reader(store).close()  # a store that does not exist shall not be made by resuming from it
+    _existing(store)  # a store that does not exist shall not be made by resuming from it
     _interruptible(go_on(name, given, store, as_json=as_json), store)
 
 
@@ -287,14 +301,26 @@ def models() -> None:
     show_models()
 
 
-def _reader(store: str | None) -> "Reader":
-    from opro.reader import Reader
+def _existing(store: str | None) -> str:
     from opro.store import default_store
 
     name = store or default_store()
     if "://" not in name and not Path(name).expanduser().exists():
         raise StoreError(f"there is no store {name} yet: `opro run` makes it")
-    return Reader(name)
+    return name
+
+
+def _reader(store: str | None) -> "Reader":
+    """Return a reader of a store, which is brought up to date first if an older version made it."""
+    from opro.reader import OlderStoreError, Reader
+    from opro.store import Store
+
+    name = _existing(store)
+    try:
+        return Reader(name)
+    except OlderStoreError:
+        Store(name).close()
+        return Reader(name)
 
 
 def _printable(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from opro.budget import Budget
 from opro.errors import ConfigError
@@ -48,7 +48,9 @@ class RunConfig(BaseModel):
     silence: int = Field(5, ge=1, description="end after this many steps in a row with nothing new to try")
     budget: Amounts = Field((), description="caps on what the run may cost, such as 2.50usd, 1e6tok or 30min")
     prices: str = Field("", description="a TOML file with prices of models; default: $OPRO_PRICES")
-    concurrency: int | None = Field(None, ge=1, description="requests to a server in flight at most; None: it adapts")
+    concurrency: int | None = Field(
+        None, ge=1, description="requests to a server in flight at most; default: it adapts"
+    )
     requests_per_minute: float | None = Field(None, gt=0, description="requests to a server in a minute at most")
     tokens_per_minute: float | None = Field(None, gt=0, description="tokens asked of a server in a minute at most")
     timeout: float = Field(300.0, gt=0, description="seconds that one try of a request to a server may take")
@@ -58,6 +60,12 @@ class RunConfig(BaseModel):
         "auto",
         description="give random search and the like the same allowance; auto: where scoring is free",
     )
+
+    @field_validator("prices")
+    @classmethod
+    def _absolute(cls, path: str) -> str:
+        """Keep where the file is, for a run may be resumed from elsewhere."""
+        return str(Path(path).expanduser().absolute()) if path else ""
 
     @property
     def caps(self) -> Budget:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from opro.budget import Budget
 from opro.config import RunConfig
 from opro.estimate import Estimate
 from opro.loop import Watcher, no_watch
@@ -89,7 +90,8 @@ def cost_table(spent: Iterable[Spending]) -> Table:
     )
     for part in spent:
         about = "≤ " if part.usage.estimated else ""
-        lost = f"{part.faults}" + (f" (≤ {part.lost_tokens:,} tokens charged)" if part.lost_tokens else "")
+        most = f"{part.lost_tokens:,} tokens, {usd(part.lost_usd)} usd"
+        lost = f"{part.faults}" + (f" (≤ {most})" if part.lost_tokens else "")
         table.add_row(
             part.role,
             f"{part.requests:,}",
@@ -120,9 +122,23 @@ def estimate_table(estimates: Iterable[Estimate], count: int) -> Table:
     return table
 
 
+def enough(estimates: Sequence[Estimate], caps: Budget) -> str:
+    """Say whether a budget will do for one run."""
+    needed = {
+        "tokens": (caps.tokens, sum(one.likely.prompt + one.likely.completion for one in estimates)),
+        "usd": (caps.usd, sum(one.likely_usd or 0.0 for one in estimates)),
+    }
+    short = [
+        f"about {amount:,.4g} {unit}" for unit, (cap, amount) in needed.items() if cap is not None and amount > cap
+    ]
+    if short:
+        return f"The budget of {caps} will stop a run early: it would take {', '.join(short)}."
+    return f"The budget of {caps} is likely to do for one run; time is not foreseen."
+
+
 def usd(amount: float | None) -> str:
     """Write an amount of money; "?" where a price is not known."""
-    return "?" if amount is None else f"{amount:,.4f}" if amount else "0"
+    return "?" if amount is None else f"{amount:.4g}"
 
 
 def percent(gap: float | None) -> str:

@@ -1,7 +1,9 @@
 """From a bare model to the one that a run uses: recorded, retried, paced and metered; and the run's own ledger."""
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -12,7 +14,7 @@ from opro.journal import Journal
 from opro.ledger import Cost, Ledger
 from opro.metering import MeteredModel, Terms
 from opro.pacing import Limits, Pace, PacedModel
-from opro.prices import FREE, Price, price_of, read_prices
+from opro.prices import FREE, Price, Rates, price_of, read_prices
 from opro.protocols import LanguageModel, Served
 from opro.reader import Reader
 from opro.recording import RecordedModel
@@ -32,7 +34,7 @@ class Equipment:
         self._config = config
         self._ledger = ledger
         self._prices = read_prices(config.prices)
-        self._paces: dict[int, Pace] = {}
+        self._paces: dict[tuple[str, str], Pace] = {}
         self._recorded: list[RecordedModel] = []
         self._served = False
 
@@ -46,9 +48,10 @@ class Equipment:
             metered = MeteredModel(model, Terms(FREE), self._ledger, self._journal, role)
             return self._record(RecordedModel(metered, self._journal, role))
         self._served = True
-        terms = Terms(self._price(model), self._config.timeout)
-        limits = Limits(self._config.concurrency, self._config.requests_per_minute, self._config.tokens_per_minute)
-        pace = self._paces.setdefault(id(model), Pace(limits))
+        config = self._config
+        terms = Terms(priced(model, config, self._prices), config.timeout)
+        limits = Limits(config.concurrency, config.requests_per_minute, config.tokens_per_minute, config.deadline)
+        pace = self._paces.setdefault(model.served_as, Pace(limits))
         paced = PacedModel(MeteredModel(model, terms, self._ledger, self._journal, role), pace)
         retried = RetriedModel(paced, self._config.deadline)
         return self._record(RecordedModel(retried, self._journal, role, lambda: model.widest))
@@ -57,22 +60,46 @@ class Equipment:
         self._recorded.append(model)
         return model
 
-    def _price(self, model: Served) -> Price | None:
-        price = price_of(*model.served_as, self._prices)
-        if price is None:
-            name, host = model.served_as
-            missing = f"no price is known of {name!r} at {host}"
-            remedy = 'a TOML file with a table ["NAME"] and its input and output in usd per million tokens (`prices`)'
-            if self._config.caps.usd is not None:
-                raise ConfigError(f"{missing}, so a budget in usd cannot be kept: give {remedy}, or cap tokens instead")
-            _LOG.warning("%s: tokens are counted, money is not; to count it give %s", missing, remedy)
-        return price
-
-    async def drain(self, *, stopped: bool) -> None:
-        """Let the requests in flight be recorded; those of a stopped run are waited for only if they are paid for."""
-        seconds = (_GRACE if self._served else 0.0) if stopped else None
+    async def end(self, *, stopped: bool) -> None:
+        """Send nothing more, and let the requests in flight be recorded; a stopped run waits for paid ones, a while."""
+        self._ledger.close("the run ends")
+        patience = (_GRACE if self._served else 0.0) if stopped else None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._ledger.landed()
         for model in self._recorded:
-            await model.drain(seconds)
+            await model.drain()
+
+
+def check_costs(config: RunConfig, models: Sequence[LanguageModel | None]) -> None:
+    """Raise a ConfigError if the prices cannot be read, or are needed for a budget and not there."""
+    prices = read_prices(config.prices)
+    for model in models:
+        if isinstance(model, Served):
+            priced(model, config, prices)
+
+
+def priced(model: Served, config: RunConfig, own: Mapping[str, Rates]) -> Price | None:
+    """Return the price of a model; what the user should know of it is told.
+
+    Raises:
+        ConfigError: there is a budget of money, and no price of this model.
+    """
+    name, host = model.served_as
+    price = price_of(name, host, own)
+    remedy = f'a TOML file with a table ["{name}"] and its input and output in usd per million tokens (`prices`)'
+    if price is None and config.caps.usd is not None:
+        raise ConfigError(
+            f"no price is known of {name!r} at {host}, so a budget in usd cannot be kept: give {remedy}, or cap tokens "
+            "instead"
+        )
+    if price is None:
+        _LOG.warning(
+            "no price is known of %r at %s: tokens are counted, money is not; to count it give %s", name, host, remedy
+        )
+    elif price is FREE and (config.caps.usd is not None or own):
+        _LOG.warning("%r at %s is taken to cost nothing; if that is wrong, give %s", name, host, remedy)
+    return price
 
 
 def open_ledger(reader: Reader, run: str, budget: Budget) -> Ledger:
@@ -88,7 +115,8 @@ def open_ledger(reader: Reader, run: str, budget: Budget) -> Ledger:
         raise ConfigError(
             f"{run} made requests without a known price: a budget in usd cannot be kept; cap tokens instead"
         )
-    return Ledger(budget, spent, sum(step.asking + step.scoring for step in reader.steps(run)))
+    steps = sum(step.asking + step.scoring for step in reader.steps(run))
+    return Ledger(budget, spent, max(steps, reader.run(run).seconds))  # a session that was killed told no seconds
 
 
 @contextmanager

@@ -8,14 +8,16 @@ from random import Random
 from opro.build import build_proposer, resolve_options
 from opro.config import RunConfig
 from opro.errors import InvalidSolutionError
+from opro.metering import most_tokens
 from opro.prices import FREE, Rates, price_of, read_prices
 from opro.protocols import LanguageModel, Problem, Sampled, Scored, Served
 from opro.types import Candidate, Evaluation, Generation, Request, Sample, Source, Trial, Usage
 from opro.wrapping import Wrapper
 from scorer_models.uniform import UniformModel
 
-_REHEARSED = 4
-"""Steps that are rehearsed; the others are taken to cost as much as the last of these."""
+_REHEARSED = 40
+"""Candidates that are rehearsed, which fill a meta-prompt; later steps are taken to cost as much as the last one."""
+_PROSE = 40  # characters that a chat model writes around its solution, about
 _CHARACTERS = 4  # of a token, about
 
 
@@ -52,9 +54,10 @@ class _StandIn(Wrapper):
             texts = [sample.text for sample in (await self._uniform.generate(request)).samples]
         else:
             texts = [self._write(random).removeprefix(request.lead) for _ in range(request.n)]
-        written = min(sum(map(len, texts)) // _CHARACTERS + request.n, request.n * request.max_tokens)
-        read = math.ceil(_length(request) / _CHARACTERS)
-        self.asked.append((Usage(read, written), Usage(read, request.n * request.max_tokens)))
+        around = 0 if isinstance(request.prompt, str) else _PROSE
+        written = sum(math.ceil((len(text) + around) / _CHARACTERS) + 1 for text in texts)
+        likely = Usage(math.ceil(_length(request) / _CHARACTERS), min(written, request.n * request.max_tokens))
+        self.asked.append((likely, most_tokens(request)))
         return Generation(tuple(Sample(text, source=Source(0, place)) for place, text in enumerate(texts)))
 
     def estimate(self, role: str, again: int, since: int, prices: Mapping[str, Rates]) -> Estimate:
@@ -80,7 +83,10 @@ async def estimate(
     options = resolve_options(config, optimizer)
     full = config.model_copy(update={"options": options})
     proposer = build_proposer(full, problem, actors.get("optimizer"))
-    rehearsed = min(config.steps, _REHEARSED)
+    steps = config.steps
+    if config.trials is not None:
+        steps = min(steps, math.ceil((config.trials - len(problem.start(config.seed))) / config.per_step))
+    rehearsed = min(max(steps, 0), math.ceil(_REHEARSED / config.per_step))
     random, made, before = Random(config.seed), 0, dict.fromkeys(actors, 0)
     for step in range(rehearsed + 1):
         before = {role: len(actor.asked) for role, actor in actors.items()}
@@ -89,7 +95,7 @@ async def estimate(
         made += len(trials)
         proposer.tell(trials)
     prices = read_prices(config.prices)
-    again = config.steps - rehearsed
+    again = max(steps, 0) - rehearsed
     return [actor.estimate(role, again, before[role], prices) for role, actor in actors.items()]
 
 

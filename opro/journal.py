@@ -75,6 +75,7 @@ class Journal:
         self._engine = engine
         self._store = store
         self._lock = lock
+        self._opened = time.monotonic()
         self._parts = self._stored_parts()
 
     @contextmanager
@@ -173,7 +174,8 @@ class Journal:
 
     def finish(self, status: Status, reason: str) -> None:
         """Record how the run ended, and let go of it."""
-        values = {"status": status, "reason": reason, "updated": time.time()}
+        seconds = schema.runs.c.seconds + time.monotonic() - self._opened
+        values = {"status": status, "reason": reason, "updated": time.time(), "seconds": seconds}
         try:
             with self._write() as connection:
                 connection.execute(sa.update(schema.runs).where(schema.runs.c.id == self.run).values(**values))

@@ -54,7 +54,7 @@ class MeteredModel(Wrapper):
             self._journal.record_event(self._fault(error, actual, time.perf_counter() - began))
             raise
         finally:
-            await self._ledger.settle(most, actual)
+            self._ledger.settle(most, actual, time.perf_counter() - began)
         return replace(generation, usd=actual.usd)
 
     def _lost(self, error: BaseException, most: Cost) -> Cost:

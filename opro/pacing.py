@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,11 +26,15 @@ _BYTES = 4  # of a prompt in a token, about
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the user allows: requests in flight at most, requests a minute, tokens a minute; None is no limit."""
+    """What the user allows: requests in flight at most, requests a minute, tokens a minute; None is no limit.
+
+    A server that wants to be left alone for longer than `patience` seconds is asked again all the same.
+    """
 
     concurrency: int | None = None
     requests: float | None = None
     tokens: float | None = None
+    patience: float = 900.0
 
 
 class Pace:
@@ -42,9 +47,10 @@ class Pace:
 
     def __init__(self, limits: Limits) -> None:
         self._most = limits.concurrency or MOST
+        self._patience = limits.patience
         self._width = min(FIRST, self._most)
-        self._free = asyncio.Semaphore(self._width)
-        self._surplus = 0  # slots in use beyond the width, which vanish when they are given back
+        self._in_flight = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
         self._good = 0
         self._cut = self._quiet = 0.0
         self._requests = _bucket(limits.requests)
@@ -58,7 +64,7 @@ class Pace:
     @asynccontextmanager
     async def turn(self, request: Request) -> AsyncGenerator[None]:
         """Wait for a turn to send the request, and learn from what becomes of it."""
-        await self._free.acquire()
+        await self._enter()
         try:
             await self._wait(request)
             began = time.monotonic()
@@ -69,10 +75,30 @@ class Pace:
                 raise
             self._speed_up()
         finally:
-            if self._surplus:
-                self._surplus -= 1
-            else:
-                self._free.release()
+            self._in_flight -= 1
+            self._admit()
+
+    async def _enter(self) -> None:
+        """Take a slot, in the order of arrival."""
+        if self._in_flight < self._width and not self._queue:
+            self._in_flight += 1
+            return
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():  # it was admitted at the same moment
+                self._in_flight -= 1
+                self._admit()
+            raise
+
+    def _admit(self) -> None:
+        while self._queue and self._in_flight < self._width:
+            place = self._queue.popleft()
+            if not place.done():
+                place.set_result(None)
+                self._in_flight += 1
 
     async def _wait(self, request: Request) -> None:
         if self._requests:
@@ -84,23 +110,17 @@ class Pace:
 
     def _slow_down(self, error: RequestError, began: float) -> None:
         now = time.monotonic()
-        if error.retry_after:
+        if error.retry_after and error.retry_after <= self._patience:
             self._quiet = max(self._quiet, now + error.retry_after)
         if (error.status in _BUSY or error.status is None) and began >= self._cut:
-            narrow = max(1, self._width // 2)
-            self._surplus += self._width - narrow
-            self._width, self._good, self._cut = narrow, 0, now
+            self._width, self._good, self._cut = max(1, self._width // 2), 0, now
 
     def _speed_up(self) -> None:
-        if not self._free.locked():  # more would not be used
+        if self._in_flight < self._width:  # more would not be used
             return
         self._good += 1
         if self._good >= self._width and self._width < self._most:
             self._width, self._good = self._width + 1, 0
-            if self._surplus:
-                self._surplus -= 1
-            else:
-                self._free.release()
 
 
 class PacedModel(Wrapper):

@@ -1,11 +1,12 @@
 """The doors: what a proposer, a problem and a language model must offer. Having the methods is enough."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from opro.constraints import Constraint
 from opro.types import Brief, Candidate, Direction, Evaluation, Generation, Reference, Request, Style, Trial
@@ -121,6 +122,29 @@ class Exemplified(Protocol):
 
     def exemplar(self, example: str) -> str:
         """Return an example as a meta-prompt shows it."""
+        ...
+
+
+@runtime_checkable
+class Examinable(Protocol):
+    """A problem that keeps examples away from the optimization, for its verdict."""
+
+    @property
+    def rivals(self) -> Mapping[str, str]:
+        """The solutions, by what they are called, that one which was found has to be held against."""
+        ...
+
+    def examination(self, texts: Sequence[str]) -> "Examination":
+        """Return the problem of which just these texts are the start, scored on the examples that were kept away."""
+        ...
+
+
+class Examination(Problem, Protocol):
+    """A problem that tells the settings from which it can be made again."""
+
+    @property
+    def config(self) -> BaseModel:
+        """Its settings."""
         ...
 
 

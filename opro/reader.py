@@ -19,6 +19,13 @@ from opro.records import Event, EventKind, GenerationRecord, RunRecord, RunSpec,
 from opro.store import check_revision, lock_of, store_url
 from opro.types import Answer, Candidate, Direction, Evaluation, Origin, Reference, Trial, Usage
 
+EXAMINER = "none"
+"""The proposer of runs that propose nothing, and only score what they begin with."""
+
+
+class OlderStoreError(StoreError):
+    """The tables of a store were made by an older version; opening it for writing brings them up to date."""
+
 
 class Reader:
     """Reads runs, steps, trials and generations."""
@@ -33,9 +40,12 @@ class Reader:
             self._engine = sa.create_engine(url)
             with self._engine.connect() as connection:
                 revision = check_revision(connection, self.name)
+        if revision is None:
+            raise StoreError(f"the store {self.name} has no tables yet: `opro run` with it makes them")
         if revision != schema.REVISION:
-            state = "has no tables yet" if revision is None else f"is of an older version ({revision})"
-            raise StoreError(f"the store {self.name} {state}: `opro run` with it brings it up to date")
+            raise OlderStoreError(
+                f"the store {self.name} is of an older version ({revision}): open it with Store first"
+            )
 
     @contextmanager
     def _read(self) -> Generator[sa.Connection]:
@@ -68,9 +78,15 @@ class Reader:
 
     def baselines_of(self, run: str) -> list[RunRecord]:
         """Return the finished runs that were made as baselines of `run`."""
-        mine = sa.and_(schema.runs.c.parent == run, schema.runs.c.status == Status.DONE)
+        return [made for made in self._made_for(run) if made.spec.proposer != EXAMINER and made.status is Status.DONE]
+
+    def examinations_of(self, run: str) -> list[RunRecord]:
+        """Return the runs in which solutions of `run` were scored on the examples that it has not seen."""
+        return [made for made in self._made_for(run) if made.spec.proposer == EXAMINER]
+
+    def _made_for(self, run: str) -> list[RunRecord]:
         with self._read() as connection:
-            query = sa.select(schema.runs).where(mine).order_by(schema.runs.c.created)
+            query = sa.select(schema.runs).where(schema.runs.c.parent == run).order_by(schema.runs.c.created)
             return [_run(row) for row in connection.execute(query)]
 
     def steps(self, run: str) -> list[StepRecord]:
@@ -192,7 +208,16 @@ def _run(row: sa.Row[Any]) -> RunRecord:
         parent=row.parent,
     )
     return RunRecord(
-        row.id, spec, row.versions, Status(row.status), row.reason, row.host, row.pid, row.created, row.updated
+        row.id,
+        spec,
+        row.versions,
+        Status(row.status),
+        row.reason,
+        row.host,
+        row.pid,
+        row.created,
+        row.updated,
+        row.seconds,
     )
 
 

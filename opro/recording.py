@@ -117,13 +117,15 @@ class RecordedModel(Wrapper):
             if not recorded.done():
                 recorded.set_result(generation)
 
-    async def drain(self, seconds: float | None = None) -> None:
-        """Wait until the requests in flight are recorded, `seconds` at most; what takes longer is given up."""
+    async def drain(self) -> None:
+        """Record what has arrived, and give up what is still asked for."""
         if self._asking:
-            _, late = await asyncio.wait(self._asking.values(), timeout=seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.wait(self._asking.values(), timeout=2 * TOGETHER_SECONDS)
+        self._record()
+        late = list(self._asking.values())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 def _runs(numbers: Sequence[int], widest: int) -> Iterator[range]:

@@ -43,7 +43,10 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A stored run. `parent` names the run whose baseline this one is; times are seconds since the epoch."""
+    """A stored run. `parent` names the run whose baseline this one is; times are seconds since the epoch.
+
+    `seconds` are those of its sessions, as far as they told them; a killed one tells none.
+    """
 
     id: str
     spec: RunSpec
@@ -54,6 +57,7 @@ class RunRecord:
     pid: int
     created: float
     updated: float
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ runs = Table(
     Column("pid", Integer, nullable=False),
     Column("created", Float, nullable=False),
     Column("updated", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
 )
 
 steps = Table(

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from opro.build import build_problem
 from opro.config import RunConfig, run_config
-from opro.console import cost_table, estimate_table, live_run, plain, summary_table
+from opro.console import cost_table, enough, estimate_table, live_run, plain, summary_table
 from opro.estimate import estimate
 from opro.opening import Models, opened_models
 from opro.reader import Reader
@@ -39,7 +39,7 @@ async def study(config: RunConfig, count: int, store: str | None, *, as_json: bo
                 _say_what_is_left(console, each.seed + 1, configs[-1].seed)
                 raise
             await workbench.give_baselines(runs[-1], problem=problem)
-        report(workbench.reader, runs, console, as_json=as_json)
+        report(workbench.reader, runs, console, store, as_json=as_json)
 
 
 async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
@@ -50,7 +50,10 @@ async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.writelines(json.dumps({"runs": count, **asdict(one)}) + "\n" for one in estimates)
         return
-    Console().print(estimate_table(estimates, count))
+    console = Console()
+    console.print(estimate_table(estimates, count))
+    if config.budget:
+        console.print(enough(estimates, config.caps), highlight=False)
 
 
 def _say_what_is_left(console: Console, first: int, last: int) -> None:
@@ -67,10 +70,10 @@ async def go_on(name: str, changes: Mapping[str, Any], store: str | None, *, as_
         with live_run(console, run_config({**record.spec.config, **changes}), record.spec.direction) as watch:
             run = await workbench.resume(record.id, changes, watch=watch)
         await workbench.give_baselines(run)
-        report(workbench.reader, [run], console, as_json=as_json)
+        report(workbench.reader, [run], console, store, as_json=as_json)
 
 
-def report(reader: Reader, runs: Sequence[str], console: Console, *, as_json: bool) -> None:
+def report(reader: Reader, runs: Sequence[str], console: Console, store: str | None, *, as_json: bool) -> None:
     """Print what runs that differ in their seeds only have reached, beside their baselines, and the verdict."""
     records = [reader.run(run) for run in runs]
     if as_json:
@@ -92,5 +95,6 @@ def report(reader: Reader, runs: Sequence[str], console: Console, *, as_json: bo
     for record in records:
         if record.status is Status.STOPPED:
             console.print(f"• {record.id} stopped: {record.reason}.", markup=False, highlight=False)
-            console.print(f"  opro resume {record.id} --budget ... goes on with a larger one.", highlight=False)
+            place = f" --store {store}" if store else ""
+            console.print(f"  opro resume {record.id} --budget LARGER{place} goes on.", highlight=False)
     console.print(f"opro show {runs[-1]} [--step K] shows more.", style="dim", highlight=False)

@@ -105,7 +105,7 @@ class Store:
 
     def new_run(self, spec: RunSpec) -> Journal:
         """Record a new run and return its journal."""
-        run = f"{Path(spec.problem.split(':')[-1]).stem}-{secrets.token_hex(3)}"
+        run = f"{Path(spec.problem.split(':')[-1]).stem}-{secrets.token_hex(4)}"
         now = time.time()
         row = {
             "id": run,
@@ -129,6 +129,7 @@ class Store:
             "pid": os.getpid(),
             "created": now,
             "updated": now,
+            "seconds": 0.0,
         }
         lock = _hold(run)
         with store_errors(f"cannot record a run in {self.name}"), self.engine.begin() as connection:

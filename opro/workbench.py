@@ -1,22 +1,36 @@
 """Runs from start to verdict: builds the parts, drives the loop, gives the baselines their turn."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opro.budget import Budget
 from opro.build import build_problem, build_proposer, problem_fingerprint, resolve_options
 from opro.config import RunConfig, run_config
-from opro.equipment import Equipment, noted, open_ledger
+from opro.equipment import Equipment, check_costs, noted, open_ledger
 from opro.errors import BudgetError, ConfigError, OproError
+from opro.examination import Report, report
 from opro.journal import Journal
+from opro.ledger import Ledger
 from opro.loop import Limits, Loop, Progress, Watcher, no_watch
 from opro.opening import Models, check_same, opened_models
-from opro.protocols import LanguageModel, Mutable, Numeric, Problem, Referenced, Remembering, Sampled, Scored
-from opro.reader import Reader
+from opro.protocols import (
+    Examinable,
+    LanguageModel,
+    Mutable,
+    Numeric,
+    Problem,
+    Referenced,
+    Remembering,
+    Sampled,
+    Scored,
+)
+from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, RunSpec, Status
-from opro.report import Summary, by_step, optimum_of, summarize, verdict
+from opro.report import Summary, by_step, contestant, optimum_of, summarize, verdict
 from opro.store import Store, default_store
+from opro.trajectory import Trajectory
 from opro.types import Reference, Trial
 from opro.verdict import Verdict
 
@@ -84,6 +98,7 @@ class Workbench:
         baseline_of: RunRecord | None,
         watch: Watcher,
     ) -> str:
+        check_costs(config, (opened.optimizer, opened.scorer))
         config = config.model_copy(update={"options": resolve_options(config, opened.optimizer)})
         spec = RunSpec(
             problem=config.problem,
@@ -133,9 +148,13 @@ class Workbench:
         watch: Watcher = no_watch,
     ) -> str:
         config = run_config({**run.spec.config, **changes})
+        if "budget" in changes:
+            config = config.model_copy(update={"budget": Budget.merged(run.spec.config["budget"], config.budget)})
         problem = problem or build_problem(config)
         async with opened_models(config, problem, given) as opened:
             check_same(run, problem, opened)
+            check_costs(config, (opened.optimizer, opened.scorer))
+            open_ledger(self.reader, run.id, config.caps)
             journal = self._store.continue_run(run.id, config.model_dump(mode="json"))
             await self._drive(journal, config, problem, opened, watch)
         return run.id
@@ -165,7 +184,8 @@ class Workbench:
 
     async def _go(self, journal: Journal, config: RunConfig, problem: Problem, opened: Models, watch: Watcher) -> str:
         """Tell a fresh proposer the record, go on from there, and return why the run ended."""
-        equipment = Equipment(journal, config, open_ledger(self.reader, journal.run, config.caps))
+        ledger = open_ledger(self.reader, journal.run, config.caps)
+        equipment = Equipment(journal, config, ledger)
         stopped = True
         try:
             if isinstance(problem, Scored) and opened.scorer:
@@ -182,14 +202,15 @@ class Workbench:
                 watch(step.step, trials)
             journal.step = progress.steps + 1
             limits = _limits(config, self.reader.run(journal.run).spec.references)
-            reason = await Loop(problem, proposer, journal, limits, config.seed, watch).run(progress)
+            loop = Loop(problem, proposer, journal, limits, config.seed, watch)
+            reason = await _in_time(loop.run(progress), ledger)
             stopped = False
             return reason
         except OproError:
             stopped = False
             raise
         finally:
-            await equipment.drain(stopped=stopped)
+            await equipment.end(stopped=stopped)
 
     async def give_baselines(self, name: str, *, problem: Problem | None = None) -> None:
         """Let the classical searches that fit the problem spend as many evaluations as the run was given.
@@ -219,6 +240,46 @@ class Workbench:
         scoring = sum(step.scoring for step in self.reader.steps(run.id))
         return scoring < FREE_SECONDS * max(summary.trials, 1)
 
+    async def examine(
+        self, name: str, *, budget: Sequence[str] = (), models: Models | None = None, watch: Watcher = no_watch
+    ) -> Report:
+        """Score what a run found, its start and the known rivals on the examples that the run has not seen.
+
+        What was scored before is not asked for again. The budget is the examination's own.
+
+        Raises:
+            ConfigError: the problem keeps no such examples, or the run found nothing.
+        """
+        run = self.reader.run(name)
+        problem = build_problem(run_config(run.spec.config))
+        if not isinstance(problem, Examinable):
+            raise ConfigError(
+                f"{run.spec.problem} keeps no examples away from the optimization: see `opro show {run.id}`"
+            )
+        found = finalist(self.reader, run)
+        texts = self._entrants(run, found, problem)
+        exam = problem.examination(list(texts.values()))
+        changes = {"proposer": EXAMINER, "options": {}, "steps": 0, "budget": tuple(budget), "baselines": "never"}
+        settings = exam.config.model_dump(mode="json", exclude_unset=True)
+        config = run_config({**run.spec.config, **changes, "set": settings})
+        made = next((one for one in self.reader.examinations_of(run.id) if one.spec.config["set"] == settings), None)
+        given = models or Models()
+        if made is None:
+            made = self.reader.run(await self._start(config, exam, given, baseline_of=run, watch=watch))
+        elif made.status is not Status.DONE:
+            made = self.reader.run(await self._continue(made, {"budget": tuple(budget)}, exam, given, watch))
+        if made.status is not Status.DONE:
+            raise BudgetError(f"the examination is not complete: {made.reason}")
+        return report(self.reader, made, "test", list(texts), found.value)
+
+    def _entrants(self, run: RunRecord, found: Trial, problem: Examinable) -> dict[str, str]:
+        """Return the texts to examine by what they are called; one that has several names keeps the first."""
+        named = {"found": found.text, "start": self.reader.trials(run.id)[0].text, **problem.rivals}
+        for blind in self.reader.baselines_of(run.id):
+            named[contestant(blind.spec)] = finalist(self.reader, blind).text
+        first = {text: name for name, text in reversed(named.items())}
+        return {name: text for text, name in sorted(first.items(), key=lambda pair: list(named).index(pair[1]))}
+
     def result(self, name: str) -> Result:
         """Return a stored run as a result."""
         run = self.reader.run(name)
@@ -231,6 +292,17 @@ class Workbench:
         """Close the store."""
         self.reader.close()
         self._store.close()
+
+
+async def _in_time(work: Coroutine[Any, Any, str], ledger: Ledger) -> str:
+    """Return what the work returns, within the time that the budget leaves."""
+    try:
+        async with asyncio.timeout(ledger.time_left()) as limit:
+            return await work
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise BudgetError(f"the budget of {ledger.budget} is used up: the time is over") from None
 
 
 def fitting_baselines(problem: Problem) -> list[str]:
@@ -247,6 +319,19 @@ def _allowance(config: RunConfig, summary: Summary, starts: int) -> int:
     return most if config.trials is None else min(most, config.trials)
 
 
+def finalist(reader: Reader, run: RunRecord) -> Trial:
+    """Return the best trial of a run among those that were scored in full.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    full = [trial for trial in reader.trials(run.id) if not trial.evaluation.metrics.get("dropped")]
+    best = Trajectory(run.spec.direction, full).best
+    if best is None:
+        raise ConfigError(f"{run.id} has no solution that was scored in full")
+    return best
+
+
 def references_of(problem: Problem) -> tuple[Reference, ...]:
     """Return what a problem's values are compared with; for some, this takes a minute the first time."""
     return tuple(problem.references()) if isinstance(problem, Referenced) else ()
@@ -259,7 +344,7 @@ def _limits(config: RunConfig, references: Sequence[Reference]) -> Limits:
         per_step=config.per_step,
         trials=config.trials,
         patience=config.patience,
-        seconds=min((cap for cap in (config.seconds, config.caps.seconds) if cap is not None), default=None),
+        seconds=config.seconds,
         silence=config.silence,
         target=optimum.value if optimum else None,
     )

@@ -24,6 +24,7 @@ _SHOWN = 300  # characters of a server's own words in an error text
 _KEPT_ALIVE = 4.0  # seconds that an idle connection is used again: servers close them after 5 and more
 _HERE = {"localhost", "127.0.0.1", "::1"}
 _PASSING = {408, 409, 425, 429}  # refusals that do not last; so are those from 500 on
+_LOST = {408, 504, 524}  # somebody's patience ended, while the model may have been writing
 _QUOTA = re.compile(r"insufficient_quota|billing|exceeded your current quota", re.IGNORECASE)
 _NEVER = re.compile(r"request too large", re.IGNORECASE)  # larger than what may be asked for in a minute
 _TOO_LONG = re.compile(
@@ -181,7 +182,13 @@ def explained(refusal: Refusal, url: str, room: int, key: str) -> RequestError |
     message = f"{url} answered {refusal.status}{said}: {_remedy(refusal, key)}"
     if refusal.too_long:
         return ContextError(message, excess=excess(refusal, room))
-    return RequestError(message, status=refusal.status, retry_after=refusal.retry_after, lasting=refusal.lasting)
+    return RequestError(
+        message,
+        status=refusal.status,
+        retry_after=refusal.retry_after,
+        lasting=refusal.lasting,
+        charged=refusal.status in _LOST,
+    )
 
 
 def excess(refusal: Refusal, room: int) -> int | None:

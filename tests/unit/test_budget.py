@@ -73,7 +73,7 @@ async def test_no_order_of_requests_exceeds_the_budget(seed: int, tokens: float,
         for _ in range(random.randint(0, 3)):
             await asyncio.sleep(0)
         share = random.random()
-        await ledger.settle(most, Cost(int(most.tokens * share), (most.usd or 0) * share))
+        ledger.settle(most, Cost(int(most.tokens * share), (most.usd or 0) * share))
 
     await asyncio.gather(*(ask() for _ in range(30)))
     assert not ledger._flying
@@ -87,7 +87,7 @@ async def test_a_request_waits_for_those_in_flight_to_cost_less_than_they_might(
     waiting = asyncio.create_task(ledger.reserve(Cost(50)))
     await asyncio.sleep(0.01)
     assert not waiting.done()
-    await ledger.settle(Cost(80), Cost(20))
+    ledger.settle(Cost(80), Cost(20))
     await waiting
     assert ledger.spent == Cost(20)
 
@@ -103,7 +103,7 @@ async def test_after_the_first_refusal_no_smaller_request_slips_through() -> Non
 async def test_the_time_of_earlier_sessions_counts() -> None:
     ledger = Ledger(Budget(seconds=100), seconds=99.95)
     await ledger.reserve(Cost(1))
-    await ledger.settle(Cost(1), Cost(1))
+    ledger.settle(Cost(1), Cost(1))
     time.sleep(0.06)  # noqa: ASYNC251 - the clock is what is tested
     with pytest.raises(BudgetError, match="the time is over"):
         await ledger.reserve(Cost(1))
@@ -112,7 +112,7 @@ async def test_the_time_of_earlier_sessions_counts() -> None:
 async def test_a_request_that_cost_more_than_it_could_is_told(caplog: pytest.LogCaptureFixture) -> None:
     ledger = Ledger(Budget(tokens=100))
     await ledger.reserve(Cost(10))
-    await ledger.settle(Cost(10), Cost(20))
+    ledger.settle(Cost(10), Cost(20))
     assert "20 tokens where 10 at most were expected" in caplog.text
 
 

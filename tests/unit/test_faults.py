@@ -106,15 +106,9 @@ async def test_200_random_budgets_are_never_exceeded_and_nothing_paid_is_lost(st
             server.books, server.seed = Books(), number
             unit, amount = random_budget(random)
             name = random.choice(["big", "small-1b"])
-            made = await run(
-                store,
-                server,
-                name,
-                steps=random.randint(1, 6),
-                seed=number,
-                budget=f"{amount}{unit}",
-                prices=str(prices),
-            )
+            steps, budget = random.randint(1, 6), f"{amount}{unit}"
+            settings = {"steps": steps, "seed": number, "budget": budget, "prices": str(prices), "timeout": 60}
+            made = await run(store, server, name, **settings)
             billed = usd(server.books) if unit == "usd" else sum(server.books.bill())
             assert billed <= amount
             check_books(store, made, server.books)

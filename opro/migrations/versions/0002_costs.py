@@ -11,17 +11,25 @@ revision = "0002"
 down_revision = "0001"
 
 
+_FREE = """
+UPDATE generations SET usd = 0 WHERE run IN (
+    SELECT id FROM runs WHERE model NOT LIKE 'openai:%' OR model LIKE '%@http://127.0.0.1%' OR model LIKE '%@http://localhost%'
+)"""  # what ran on the user's own machine cost nothing
+
+
 def upgrade() -> None:
     """Number the samples of a request through its parts; add what a generation cost, and the events of a run."""
     with op.batch_alter_table("runs") as runs:
         runs.add_column(Column("scorer", Text, nullable=False, server_default=""))
         runs.add_column(Column("scorer_fingerprint", Text, nullable=False, server_default=""))
+        runs.add_column(Column("seconds", Float, nullable=False, server_default="0"))
     _renew_keys()
     op.drop_index("generation_of_request", "generations")
     with op.batch_alter_table("generations") as generations:
         generations.add_column(Column("first", Integer, nullable=False, server_default="0"))
         generations.add_column(Column("estimated", Boolean, nullable=False, server_default=sa.false()))
         generations.add_column(Column("usd", Float, nullable=True))
+    op.execute(_FREE)
     op.create_index("samples_of_request", "generations", ["run", "role", "key", "first"])
     op.create_table(
         "events",

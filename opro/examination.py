@@ -1,0 +1,86 @@
+"""What answers to examples that no optimization has seen allow to say of texts, such as instructions."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from opro.paired import Accuracy, PairedComparison, accuracy, compare
+from opro.reader import Reader
+from opro.records import RunRecord
+from opro.types import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A text with what it reached.
+
+    Attributes:
+        name: what it is called: "found", "start", "no instruction", ...
+        text: the text itself.
+        accuracy: the share of right answers, with its interval.
+        unread: answers that could not be read.
+        flagged: answers of which two ways of reading disagree.
+        failed: examples whose scoring failed.
+        tokens: of all answers.
+    """
+
+    name: str
+    text: str
+    accuracy: Accuracy
+    unread: int
+    flagged: int
+    failed: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The examined texts, and the first one against each of the others, paired by example."""
+
+    run: str
+    split: str
+    examined: tuple[Examined, ...]
+    comparisons: tuple[PairedComparison, ...]
+    train: float | None = None
+
+    @property
+    def sentences(self) -> list[str]:
+        """What may be said, in plain words."""
+        first = self.examined[0]
+        said = [f"{first.name}: {first.accuracy} on the {self.split} examples."]
+        if self.train is not None:
+            gap = 100 * (self.train - first.accuracy.mean)
+            said.append(f"On the training examples it had {100 * self.train:.1f} %: a difference of {gap:+.1f} points.")
+        return said + [comparison.sentence(first.name) + "." for comparison in self.comparisons]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything, for JSON."""
+        return asdict(self) | {"sentences": self.sentences}
+
+
+def report(reader: Reader, run: RunRecord, split: str, names: Sequence[str] = (), train: float | None = None) -> Report:
+    """Return what the answers of a stored run say; `names` are those of its trials, the first of them to be judged."""
+    answers = reader.answers(run.id, split=split)
+    trials = [trial for trial in reader.trials(run.id) if trial.number in answers]
+    called = {trial.number: names[trial.number] if trial.number < len(names) else trial.text for trial in trials}
+    examined = [_examined(called[trial.number], trial.text, answers[trial.number]) for trial in trials]
+    scores = [_scores(answers[trial.number]) for trial in trials]
+    against = [compare(scores[0], one.name, other) for one, other in zip(examined[1:], scores[1:], strict=True)]
+    return Report(run.id, split, tuple(examined), tuple(against), train)
+
+
+def _scores(answers: Sequence[Answer]) -> dict[str, float]:
+    return {answer.example: answer.score for answer in answers if answer.score is not None}
+
+
+def _examined(name: str, text: str, answers: Sequence[Answer]) -> Examined:
+    scores = _scores(answers)
+    return Examined(
+        name=name or "no instruction",
+        text=text,
+        accuracy=accuracy(list(scores.values())),
+        unread=sum(answer.extracted is None for answer in answers),
+        flagged=sum(answer.flagged for answer in answers),
+        failed=len(answers) - len(scores),
+        tokens=sum(answer.tokens for answer in answers),
+    )
