@@ -87,8 +87,8 @@ class Instructions:
     def examination(self, texts: Sequence[str]) -> Self:
         """See Examinable."""
         given = self.config.model_dump(exclude_unset=True)
-        changes = {"split": "test", "start": tuple(texts), "humans": False, "racing": False}
-        return type(self)(type(self.config)(**{**given, **changes}), 0, None, self.task)
+        given |= {"split": "test", "start": tuple(texts), "humans": False, "racing": False}
+        return type(self)(type(self.config).model_validate(given), 0, None, self.task)
 
     def scored_by(self, scorer: LanguageModel) -> Self:
         """See Scored."""

@@ -259,9 +259,9 @@ class Workbench:
         found = finalist(self.reader, run)
         texts = self._entrants(run, found, problem)
         exam = problem.examination(list(texts.values()))
-        changes = {"proposer": EXAMINER, "options": {}, "steps": 0, "budget": tuple(budget), "baselines": "never"}
         settings = exam.config.model_dump(mode="json", exclude_unset=True)
-        config = run_config({**run.spec.config, **changes, "set": settings})
+        changes: dict[str, Any] = {"proposer": EXAMINER, "options": {}, "steps": 0, "set": settings}
+        config = run_config({**run.spec.config, **changes, "budget": tuple(budget), "baselines": "never"})
         made = next((one for one in self.reader.examinations_of(run.id) if one.spec.config["set"] == settings), None)
         given = models or Models()
         if made is None:
@@ -296,8 +296,9 @@ class Workbench:
 
 async def _in_time(work: Coroutine[Any, Any, str], ledger: Ledger) -> str:
     """Return what the work returns, within the time that the budget leaves."""
+    limit = asyncio.timeout(ledger.time_left())
     try:
-        async with asyncio.timeout(ledger.time_left()) as limit:
+        async with limit:
             return await work
     except TimeoutError:
         if not limit.expired():
