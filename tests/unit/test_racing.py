@@ -235,7 +235,7 @@ def test_examples_without_a_score_are_left_out() -> None:
 
 
 def test_a_candidate_of_which_nothing_is_known_is_not_dropped() -> None:
-    race = Race(["mute"], Field(np.ones((1, 50)) * 0.5, nobody(50)))
+    race = Race(["mute"], Field(np.full((1, 50), 0.95), nobody(50)))
     race.report(Heat("mute", 0), [math.nan] * len(race.examples(0)))
     assert race.standings["mute"].state is State.RACING
     assert race.next_blocks() == [Heat("mute", 1)]
