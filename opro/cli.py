@@ -206,6 +206,61 @@ def resume(  # noqa: PLR0913 - as above
     _interruptible(go_on(name, given, store, as_json=as_json), store)
 
 
+@app.command("eval")
+def evaluate(  # noqa: PLR0913 - as above
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task: gsm8k, bbh/NAME, a file, a hub id, ...")],
+    instructions: Annotated[list[str] | None, typer.Option("--instruction", help="Repeatable; may be empty.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A text file with an instruction a line.")] = None,
+    split: Annotated[str, typer.Option(help="train or test.")] = "test",
+    scorer: Annotated[str | None, typer.Option(help="The scorer model, KIND:NAME; default: local.")] = None,
+    scorer_settings: Annotated[list[str] | None, typer.Option("--scorer-set", help="NAME=VALUE of the scorer.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of `instructions`.")] = None,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
+    concurrency: ConcurrencyOption = None,
+    store: StoreOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Score given instructions, and hold the first against each of the others, example by example."""
+    texts = [*(instructions or ()), *(_lines(file) if file else ())]
+    if not texts:
+        raise ConfigError("which instructions? Give --instruction TEXT, or --file with one a line")
+    given = {"scorer": scorer, "model": scorer, "budget": budget, "prices": prices, "concurrency": concurrency}
+    fixed = {"task": task, "start": texts, "split": split, "racing": False}
+    tables = {
+        "set": {**_pairs(settings, "--set"), **fixed},
+        "scorer_set": _pairs(scorer_settings, "--scorer-set"),
+    }
+    changes = {"proposer": "none", "steps": 0, "baselines": "never"}
+    config, _ = _run_config("instructions", {**given, **changes}, tables)
+    from opro.sessions import score
+
+    _interruptible(score(config, split, store, as_json=as_json), store)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the instructions in {file}: {error}") from error
+
+
+@app.command()
+def verdict(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    budget: BudgetOption = None,
+    store: StoreOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Score what a run found on examples that it has not seen, beside its start, no instruction and the known ones."""
+    from opro.sessions import examine
+
+    _existing(store)
+    _interruptible(examine(name, budget or (), store, as_json=as_json), store)
+
+
 @app.command("list")
 def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None:
     """List the runs of a store, the newest last."""

@@ -12,6 +12,7 @@ from rich.text import Text
 from opro.budget import Budget
 from opro.config import RunConfig
 from opro.estimate import Estimate
+from opro.examination import Report
 from opro.loop import Watcher, no_watch
 from opro.records import Spending
 from opro.report import Summary
@@ -118,6 +119,26 @@ def estimate_table(estimates: Iterable[Estimate], count: int) -> Table:
             f"{count * one.most.completion:,}",
             usd(one.likely_usd and count * one.likely_usd),
             usd(one.most_usd and count * one.most_usd),
+        )
+    return table
+
+
+def examination_table(made: Report) -> Table:
+    """Return a table with a row for each text that was examined."""
+    table = Table(
+        "", "accuracy", "95 % interval", "n", "unread", "flagged", "failed", "text", title=f"{made.split} examples"
+    )
+    for one in made.examined:
+        share = one.accuracy
+        table.add_row(
+            plain(one.name, 24),
+            f"{100 * share.mean:.1f} %",
+            f"{100 * share.low:.1f} to {100 * share.high:.1f}",
+            f"{share.n:,}",
+            str(one.unread),
+            str(one.flagged),
+            str(one.failed),
+            plain(one.text),
         )
     return table
 

@@ -12,8 +12,18 @@ from rich.console import Console
 
 from opro.build import build_problem
 from opro.config import RunConfig, run_config
-from opro.console import cost_table, enough, estimate_table, live_run, plain, summary_table
+from opro.console import (
+    cost_table,
+    enough,
+    estimate_table,
+    examination_table,
+    live_run,
+    plain,
+    summary_table,
+)
 from opro.estimate import estimate
+from opro.examination import Report as Examination
+from opro.examination import report as examined
 from opro.opening import Models, opened_models
 from opro.reader import Reader
 from opro.records import Status
@@ -54,6 +64,37 @@ async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
     console.print(estimate_table(estimates, count))
     if config.budget:
         console.print(enough(estimates, config.caps), highlight=False)
+
+
+async def score(config: RunConfig, split: str, store: str | None, *, as_json: bool) -> None:
+    """Score the starting solutions of a config on one part of its data, and report."""
+    console = Console(stderr=as_json)
+    problem = build_problem(config)
+    with closing(Workbench(store)) as workbench, console.status(f"{config.set['task']}: asking the scorer"):
+        run = workbench.reader.run(await workbench.run(config, problem=problem))
+        if run.status is not Status.DONE:
+            console.print(f"{run.id} stopped: {run.reason}", markup=False, highlight=False)
+            return
+        made = examined(workbench.reader, run, split)
+    _print_examination(console, made, as_json=as_json)
+
+
+async def examine(name: str, budget: Sequence[str], store: str | None, *, as_json: bool) -> None:
+    """Score what a run found on examples that it has not seen, and report."""
+    console = Console(stderr=as_json)
+    with closing(Workbench(store)) as workbench, console.status("asking the scorer the examples kept for the verdict"):
+        made = await workbench.examine(name, budget=budget)
+    _print_examination(console, made, as_json=as_json)
+
+
+def _print_examination(console: Console, made: Examination, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(made.as_dict()) + "\n")
+        return
+    console.print(examination_table(made))
+    for sentence in made.sentences:
+        console.print(f"• {sentence}", markup=False, highlight=False)
+    console.print(f"run {made.run}", style="dim", highlight=False)
 
 
 def _say_what_is_left(console: Console, first: int, last: int) -> None:

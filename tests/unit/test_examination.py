@@ -1,0 +1,121 @@
+"""The verdict on instructions: scored on examples that no optimization has seen, and no more said than they allow."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opro import cli
+from opro.config import run_config
+from opro.errors import ConfigError
+from opro.reader import Reader
+from opro.types import Request
+from opro.workbench import Models, Workbench
+from scorer_models.scripted import ScriptedModel
+from tests.unit.test_instructions import SKILL, able
+
+WORDS = ("Think.", "Think hard.", "Guess.")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    path = tmp_path / "sums.jsonl"
+    rows = [{"question": f"What is {i} plus {i % 7}?", "answer": str(i + i % 7)} for i in range(200)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def models() -> Models:
+    def propose(request: Request) -> Sequence[str]:
+        bits = [request.seed >> 2 * i for i in range(request.n)]
+        return [f"<INS>{WORDS[bit % 3]} {'abcdefgh'[bit // 4 % 8]}.</INS>" for bit in bits]
+
+    scorer = able(SKILL)
+    scorer.fingerprint = "scorer"
+    return Models(ScriptedModel(propose, fingerprint="optimizer"), scorer)
+
+
+async def optimized(workbench: Workbench, data: str, given: Models) -> str:
+    settings = {"task": data, "kind": "number", "train": 40, "start": ["Think."]}
+    config = {"problem": "instructions", "set": settings, "steps": 3, "per_step": 3, "options": {"style": "chat"}}
+    return await workbench.run(run_config(config), model=given.optimizer, scorer=given.scorer)
+
+
+def asked(scorer: Any, questions: set[str]) -> int:
+    texts = [request.prompt[-1].content for request in scorer.requests]
+    return sum(any(question in text for question in questions) for text in texts)
+
+
+async def test_the_verdict_is_about_examples_that_were_kept_away(data: str, store: str) -> None:
+    given, workbench = models(), Workbench(store)
+    run = await optimized(workbench, data, given)
+    before = workbench.reader.answers(run, split="test")
+    made = await workbench.examine(run, models=given)
+    assert before == {}
+    assert [one.name for one in made.examined] == ["found", "start", "no instruction", "step by step"]
+    assert made.examined[0].accuracy.n == 160
+    train = {answer.example for answers in Reader(store).answers(run).values() for answer in answers}
+    test = {a.example for answers in Reader(store).answers(made.run, split="test").values() for a in answers}
+    assert len(train) == 40
+    assert not train & test
+    assert "a gain is shown" in made.sentences[2]
+    workbench.close()
+
+
+async def test_a_verdict_is_paid_for_once(data: str, store: str) -> None:
+    given, workbench = models(), Workbench(store)
+    run = await optimized(workbench, data, given)
+    first = await workbench.examine(run, models=given)
+    count = len(given.scorer.requests)  # type: ignore[union-attr]
+    assert await workbench.examine(run, models=given) == first
+    assert len(given.scorer.requests) == count  # type: ignore[union-attr]
+    assert [record.id for record in workbench.reader.runs()] == [run]
+    workbench.close()
+
+
+async def test_where_nothing_differs_no_gain_is_claimed(data: str, store: str) -> None:
+    lazy = ScriptedModel(["The answer is 3."], fingerprint="lazy")
+    workbench = Workbench(store)
+    optimizer = models().optimizer
+    run = await optimized(workbench, data, Models(optimizer, lazy))
+    made = await workbench.examine(run, models=Models(optimizer, lazy))
+    assert all("no difference is shown" in sentence for sentence in made.sentences[2:])
+    workbench.close()
+
+
+async def test_a_problem_without_kept_examples_has_no_such_verdict(store: str) -> None:
+    workbench = Workbench(store)
+    run = await workbench.run(run_config({"problem": "linear-regression", "proposer": "random", "steps": 1}))
+    with pytest.raises(ConfigError, match="keeps no examples"):
+        await workbench.examine(run)
+    workbench.close()
+
+
+def test_given_instructions_are_scored_and_compared(
+    data: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "replies.txt"
+    script.write_text("The answer is 12.\n")
+    arguments = ["eval", data, "--set", "kind=number", "--set", "test=20", "--scorer", f"scripted:{script}"]
+    arguments += ["--instruction", "", "--instruction", "Think.", "--store", store, "--json"]
+    monkeypatch.setattr(sys, "argv", ["opro", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code in (0, None)
+    made = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in made["examined"]] == ["no instruction", "Think."]
+    assert made["examined"][0]["accuracy"]["n"] == 20
+    assert "no difference is shown" in made["sentences"][-1]
+
+
+def test_an_evaluation_without_instructions_is_refused(
+    data: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["opro", "eval", data])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert "which instructions?" in capsys.readouterr().err
