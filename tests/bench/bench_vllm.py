@@ -4,7 +4,8 @@
 
 FOLDER holds BIG-Bench Hard as published: a JSON file a task. Each engine runs in a process of its own, with vLLM's own
 settings, and waits while the other works. Every round asks other questions, for both keep what they have read. The
-ratio is the median of the rounds' ratios of new tokens a second; above 1 the backend is the faster.
+ratios are medians of the rounds' ratios of new tokens a second, and a second of processor time (without a GPU, and on a
+machine that is busy with other programs, the steadier of the two); above 1 the backend is the better.
 """
 
 import argparse
@@ -17,11 +18,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from opro.types import Request
 from scorer_models import open_model
@@ -39,6 +42,7 @@ class Round:
     """What one engine did with one load."""
 
     seconds: float
+    processor: float  # seconds of all of vLLM's processes
     prompt: int  # tokens
     new: int
 
@@ -106,11 +110,18 @@ def serve(kind: str, options: argparse.Namespace) -> None:
     engine = ENGINES[kind](options.model, options.window, eager=options.eager)
     for line in sys.stdin:
         load = json.loads(line)
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), _processor()
         prompt, new = engine.answer(load["prompts"], load["temperature"])
-        seconds = time.perf_counter() - began
-        print(json.dumps({"seconds": seconds, "prompt": prompt, "new": new}), file=sys.stderr, flush=True)
+        done = Round(time.perf_counter() - began, _processor() - busy, prompt, new)
+        print(json.dumps(asdict(done)), file=sys.stderr, flush=True)
     engine.close()
+
+
+def _processor() -> float:
+    """Return the seconds of processor time that this process and those it started have used."""
+    own = psutil.Process()
+    times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
+    return sum(time.user + time.system for time in times)
 
 
 class Contestant:
@@ -146,34 +157,48 @@ class Contestant:
         self._process.wait()
 
 
-def measure(options: argparse.Namespace) -> None:
-    """Run both in turn and print a table."""
-    print(f"{machine()}, vLLM {_vllm_version()}, load {os.getloadavg()[0]:.1f}")
+Rounds = Mapping[tuple[str, str], list[Round]]
+
+
+def contest(options: argparse.Namespace) -> Rounds:
+    """Let both answer in turn; return what they did, by load and engine."""
     contestants = {kind: Contestant(kind) for kind in ENGINES}
-    rounds: dict[tuple[str, str], list[Round]] = {(load, kind): [] for load in LOADS for kind in ENGINES}
+    rounds: Rounds = {(load, kind): [] for load in LOADS for kind in ENGINES}
     for number in range(options.rounds + 1):
         for position, (load, temperature) in enumerate(LOADS.items()):
             prompts = questions(options.data, number * len(LOADS) + position)
-            order = list(ENGINES) if number % 2 else list(reversed(ENGINES))
-            for kind in order:
+            for kind in ENGINES if number % 2 else reversed(ENGINES):
                 done = contestants[kind].round(prompts, temperature)
                 if number:  # the first warms up
                     rounds[load, kind].append(done)
     for contestant in contestants.values():
         contestant.close()
-    print(f"{options.model or 'default model'}: {QUESTIONS} questions at once, at most {NEW_TOKENS} new tokens each\n")
-    print(f"{'':28}{'':20} prompt    new  seconds  new/s")
+    return rounds
+
+
+def report(rounds: Rounds) -> None:
+    """Print a table, and how the backend stands to bare vLLM."""
+    print(f"{'':28}{'':20} prompt    new  seconds  new/s  processor")
     for (load, kind), runs in rounds.items():
-        middle = statistics.median(run.seconds for run in runs)
-        rate = statistics.median(run.new / run.seconds for run in runs)
-        print(f"{load:28}{kind:20}{runs[0].prompt:7}{runs[0].new:7}{middle:9.3f}{rate:7.0f}")
+        seconds, rate, busy = (
+            statistics.median(column)
+            for column in zip(*((run.seconds, run.new / run.seconds, run.processor) for run in runs), strict=True)
+        )
+        print(f"{load:28}{kind:20}{runs[0].prompt:7}{runs[0].new:7}{seconds:9.3f}{rate:7.0f}{busy:11.3f}")
     bare, ours = ENGINES
     for load in LOADS:
-        pairs = zip(rounds[load, ours], rounds[load, bare], strict=True)
-        ratios = sorted(one.new / one.seconds / (other.new / other.seconds) for one, other in pairs)
-        print(
-            f"{load}: ratio {statistics.median(ratios):.3f}; {len(ratios)} rounds, {ratios[0]:.3f} to {ratios[-1]:.3f}"
-        )
+        pairs = list(zip(rounds[load, ours], rounds[load, bare], strict=True))
+        for what in ("seconds", "processor"):
+            ratios = sorted(one.new / getattr(one, what) / (two.new / getattr(two, what)) for one, two in pairs)
+            print(f"{load}, {what}: ratio {statistics.median(ratios):.3f}, {ratios[0]:.3f} to {ratios[-1]:.3f}")
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Run both in turn and print what came out."""
+    print(f"{machine()}, vLLM {_vllm_version()}, load {os.getloadavg()[0]:.1f}")
+    rounds = contest(options)
+    print(f"{options.model or 'default model'}: {QUESTIONS} questions at once, at most {NEW_TOKENS} new tokens each\n")
+    report(rounds)
 
 
 def _vllm_version() -> str:
