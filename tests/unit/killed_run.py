@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opro.config import run_config
-from opro.records import request_key
+from opro.records import request_json, request_key
 from opro.types import Request
 from opro.workbench import Workbench
 from scorer_models.scripted import ScriptedModel
@@ -25,7 +25,7 @@ CONFIG = {
 async def main(store: str, log: Path, run: str) -> None:
     def reply(request: Request) -> Sequence[str]:
         with log.open("a") as file:
-            file.write(f"{request_key(request)}\n")
+            file.write(f"{request_key(request_json(request))}\n")
         return [f"{(request.seed >> i) % 60}, b={(request.seed >> 2 * i) % 7}" for i in range(request.n)]
 
     workbench = Workbench(store)
