@@ -36,7 +36,7 @@ class _Call:
 class LocalModel:
     """A model in this process: `local` (built in), `local:DIRECTORY` or `local:HUB_ID`; `@float32` behind it if wished.
 
-    It answers in one worker thread; requests that arrive together are decoded together.
+    It answers in one worker thread; requests that arrive together, or while others are answered, are one batch.
 
     The same requests, asked together with the same seeds, give the same texts, whatever was asked before. Which other
     requests share the batch changes the logits in their last bits. In float32 no text was seen to differ; in bfloat16,
@@ -81,7 +81,8 @@ class LocalModel:
         """Return `request.n` samples.
 
         Raises:
-            ModelError: the model cannot be loaded, or the prompt does not fit into its window.
+            ContextError: the prompt does not fit into the model's window.
+            ModelError: the model cannot be loaded.
         """
         call = _Call(request)
         with self._lock:

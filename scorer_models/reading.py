@@ -12,6 +12,7 @@ from scorer_models.tree import CHUNK, Run, Span, TokenTree
 
 ALIKE = 0.6  # lanes of a block are at least so long, as a part of the longest: the others are filled up
 SHORT = 64  # tokens; lanes that are shorter count as so long
+LANES = 16  # of a block at most
 TRUNK = -1  # stands for the trunk among the numbers of prompts
 SLOTS = 8_192  # tokens of prompts, in their lanes, that are held at a time
 
@@ -197,7 +198,8 @@ def grouped(clusters: Sequence[Cluster]) -> list[list[Cluster]]:
     """Group lanes of about the same length, the longest first."""
     groups: list[list[Cluster]] = []
     for cluster in sorted(clusters, key=lambda cluster: (-cluster.length, cluster.prompts)):
-        if groups and max(cluster.length, SHORT) >= ALIKE * groups[-1][0].length:
+        alike = groups and max(cluster.length, SHORT) >= ALIKE * groups[-1][0].length
+        if alike and len(groups[-1]) < LANES:
             groups[-1].append(cluster)
         else:
             groups.append([cluster])
