@@ -4,6 +4,7 @@ Imports of what takes long stand inside the commands, so that `opro --help` is q
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -151,16 +152,20 @@ def _pairs(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
 
 def _interruptible(work: Any, store: str | None) -> None:
     """Do asynchronous work; on Ctrl-C or SIGTERM finish the durable part and say how to go on."""
-    signal.signal(signal.SIGTERM, _as_interrupt)
     try:
-        asyncio.run(work)
-    except KeyboardInterrupt:
+        asyncio.run(_stoppable(work))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         _say_how_to_resume(store)
         raise typer.Exit(130) from None
 
 
-def _as_interrupt(_signal: int, _frame: object) -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+async def _stoppable(work: Any) -> None:
+    """Do the work, but let SIGTERM end it as Ctrl-C does, which a shell keeps from what it runs in the background."""
+    task = asyncio.current_task()
+    if task is not None:
+        with contextlib.suppress(NotImplementedError):  # on Windows
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await work
 
 
 def _say_how_to_resume(store: str | None) -> None:

@@ -285,10 +285,18 @@ def test_help_loads_nothing_large() -> None:
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_everything_and_says_how_to_go_on(tmp_path: Path, stop: signal.Signals) -> None:
+    ignored = signal.SIG_IGN if stop is signal.SIGTERM else signal.SIG_DFL  # as a shell does in the background
     store = str(tmp_path / "store.db")
     arguments = ["run", "tsp", "--set", "n=30", "--proposer", "random", "--steps", "100000"]
     command = [sys.executable, "-m", "opro", *arguments, "--store", store]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=ROOT)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, ignored),
+    )
     while not Path(store).exists() or not _trials(store):
         time.sleep(0.02)
     process.send_signal(stop)

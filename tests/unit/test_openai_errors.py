@@ -65,11 +65,18 @@ async def test_a_refusal_that_lasts_costs_nothing(server: Server, status: int) -
     assert (error.status, error.lasting, error.charged) == (status, True, False)
 
 
-@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
+@pytest.mark.parametrize("status", [409, 429, 500, 502, 503, 529])
 async def test_a_refusal_that_passes_costs_nothing(server: Server, status: int) -> None:
     server.reply = lambda path, body: refusal("because", status)
     error = await failure(server, Request(prompt=CHAT))
     assert (error.status, error.lasting, error.charged) == (status, False, False)
+
+
+@pytest.mark.parametrize("status", [408, 504, 524])
+async def test_a_time_out_on_the_way_may_have_cost_something(server: Server, status: int) -> None:
+    server.reply = lambda path, body: refusal("because", status)
+    error = await failure(server, Request(prompt=CHAT))
+    assert (error.status, error.lasting, error.charged) == (status, False, True)
 
 
 @pytest.mark.parametrize(
