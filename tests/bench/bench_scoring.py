@@ -69,6 +69,7 @@ class Round:
     prompt: int  # tokens of the prompts, as sent
     new: int
     requests: int
+    others: float  # cores that other programs used
 
 
 def questions(folder: Path, seed: int) -> list[str]:
@@ -134,20 +135,33 @@ def llama_server(slots: int, batch: int, threads: int) -> Iterator[str]:
             process.kill()
 
 
+def busy() -> tuple[float, float]:
+    """Return the seconds for which the cores were busy, and those of them that went to this process and the server."""
+    tick = os.sysconf("SC_CLK_TCK")
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in ("self", *children)]
+    ours = sum(int(stat[11]) + int(stat[12]) for stat in stats)
+    return sum(fields[i] for i in (0, 1, 2, 5, 6, 7)) / tick, ours / tick
+
+
 async def timed(model: LanguageModel, requests: Sequence[Request]) -> Round:
     """Send all requests at once."""
+    busy_before, ours_before = busy()
     began = time.perf_counter()
     generations = await asyncio.gather(*(model.generate(request) for request in requests))
     seconds = time.perf_counter() - began
+    busy_after, ours_after = busy()
+    others = (busy_after - busy_before - ours_after + ours_before) / seconds
     usages = [generation.usage for generation in generations]
-    return Round(seconds, sum(u.prompt for u in usages), sum(u.completion for u in usages), len(requests))
+    return Round(seconds, sum(u.prompt for u in usages), sum(u.completion for u in usages), len(requests), others)
 
 
 async def measure(models: Mapping[str, LanguageModel], folder: Path, rounds: int) -> None:
     """Print a line for each load and model."""
     first = next(iter(models))
-    print("| load | engine | s | prompt tokens/s | new tokens/s | questions/s | ratio (least to most) |")
-    print("|---|---|---|---|---|---|---|")
+    print("| load | engine | s | prompt tokens/s | new tokens/s | questions/s | ratio (least to most) | others |")
+    print("|---|---|---|---|---|---|---|---|")
     for number, (load, requests) in enumerate(LOADS.items()):
         done: dict[str, list[Round]] = {name: [] for name in models}
         for turn in range(rounds + 1):
@@ -160,22 +174,16 @@ async def measure(models: Mapping[str, LanguageModel], folder: Path, rounds: int
 
 
 def line(load: str, name: str, rounds: Sequence[Round], ratios: Sequence[float]) -> str:
-    """Return a line of the table; a ratio above 1 says that this engine was faster than the first."""
+    """Return a line of the table."""
     columns = [
         f"{statistics.median(r.seconds for r in rounds):.2f}",
-        *(f"{statistics.median(count(r) / r.seconds for r in rounds):.0f}" for count in (_prompt, _new)),
+        f"{statistics.median(r.prompt / r.seconds for r in rounds):.0f}",
+        f"{statistics.median(r.new / r.seconds for r in rounds):.0f}",
         f"{statistics.median(r.requests / r.seconds for r in rounds):.1f}",
         f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+        f"{statistics.median(r.others for r in rounds):.1f}",
     ]
     return f"| {load} | {name} | {' | '.join(columns)} |"
-
-
-def _prompt(one: Round) -> int:
-    return one.prompt
-
-
-def _new(one: Round) -> int:
-    return one.new
 
 
 async def main() -> None:
