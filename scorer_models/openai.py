@@ -15,7 +15,7 @@ from opro.errors import ConfigError, ContextError, RequestError
 from opro.types import Generation, Request, Sample, Style
 from scorer_models.openai_habits import Habits
 from scorer_models.openai_reply import Reply, parsed
-from scorer_models.openai_server import Server, address, api_key, probe, serves
+from scorer_models.openai_server import Kind, Server, address, api_key, probe, serves
 from scorer_models.openai_wire import Refusal, Wire, explained
 
 _SMALL = 3e9  # parameters; below it a model continues a pattern better than it follows an instruction
@@ -120,7 +120,10 @@ class OpenAIModel:
                 raise self._explained(answer, request)
         reply = parsed(Reply, answer, self._server.url + path)
         samples = self._samples(reply, request, n)
-        return Generation(samples, reply.cost(request), time.perf_counter() - started)
+        usage = reply.cost(request)
+        if n > 1 and self._server.kind is Kind.VLLM:  # it tells what one sample found cached: the others' own prompt
+            usage = dataclasses.replace(usage, cached=0)
+        return Generation(samples, usage, time.perf_counter() - started)
 
     async def close(self) -> None:
         """Close the connections."""

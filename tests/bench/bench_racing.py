@@ -1,6 +1,6 @@
 """Racing replayed over full results: scorer calls saved, and whether the instruction selected is as good.
 
-python tests/bench/bench_racing.py [--replays 200] [--n 50 100 261] [--keep 1 3] [--matrix FILE]
+python -m tests.bench.bench_racing [--replays 200] [--n 50 100 261] [--keep 1 3] [--matrix FILE]
 
 Each replay takes 201 candidates with scores on all examples, the first as the start, the others in steps of 8. Full
 scoring asks N calls for each. "within" is how often the score of the instruction that racing selects is at most one
@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from machine import machine
+from tests.bench.machine import machine
 from numpy.typing import NDArray
 
 from opro.field import Field
