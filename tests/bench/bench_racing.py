@@ -19,12 +19,12 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from tests.bench.machine import machine
 from numpy.typing import NDArray
 
 from opro.field import Field
 from opro.looks import block_ends
 from opro.racing import Race, Rules, State, judge, worth_finding
+from tests.bench.machine import machine
 
 Floats = NDArray[np.float64]
 
