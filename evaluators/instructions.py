@@ -80,6 +80,17 @@ class Instructions:
         return f"{self.task.source} {[example.id for example in self._asked]}"
 
     @property
+    def remarks(self) -> Sequence[str]:
+        """See Remarked."""
+        return [f"{self.config.task}: {note}" for note in self.task.notes]
+
+    @property
+    def source(self) -> str:
+        """See Remarked."""
+        sizes = f"{len(self.task.train)} training and {len(self.task.test)} test examples"
+        return f"{self.config.task}: {self.task.source}; {sizes}, split by seed {self.config.split_seed}"
+
+    @property
     def rivals(self) -> Mapping[str, str]:
         """See Examinable."""
         return {"no instruction": HUMAN[0], "step by step": HUMAN[1]}

@@ -1,13 +1,15 @@
 """Asking a scorer model the questions of a task under instructions, all through one queue, and racing them."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluators.answers import AnswerKind, Extraction, credit, extract
 from evaluators.prompting import Layout
 from evaluators.task_types import Example
+from opro.errors import ContextError
 from opro.field import survey
+from opro.headway import tell
 from opro.paired import accuracy
 from opro.protocols import LanguageModel
 from opro.racing import Heat, Race, Rules, Standing, State
@@ -31,7 +33,8 @@ class Quiz:
     async def answers(self, pairs: Iterable[Pair]) -> dict[tuple[str, str], Answer]:
         """Return the answer to each pair, by instruction and example id; prompts that begin alike go in a row."""
         ordered = self.in_order(pairs)
-        found = await asyncio.gather(*(self.answer(text, example) for text, example in ordered))
+        counted = Headway(len(ordered))
+        found = await asyncio.gather(*(counted(self.answer(text, example)) for text, example in ordered))
         return {(text, example.id): answer for (text, example), answer in zip(ordered, found, strict=True)}
 
     def in_order(self, pairs: Iterable[Pair]) -> list[Pair]:
@@ -44,6 +47,12 @@ class Quiz:
 
     async def answer(self, instruction: str, example: Example) -> Answer:
         """Return what the scorer answers to an example under an instruction."""
+        try:
+            return await self._answer(instruction, example)
+        except ContextError as error:
+            return Answer(example.id, None, None, example.gold, split=self.split, failure=str(error))
+
+    async def _answer(self, instruction: str, example: Example) -> Answer:
         prompt = self.layout.prompt(example.question, instruction)
         generation = await self._asked(prompt)
         usage = generation.usage
@@ -62,6 +71,7 @@ class Quiz:
             generation=sample.source and sample.source.generation,
             tokens=usage.prompt + usage.completion,
             split=self.split,
+            failure=read.failure,
         )
 
     async def _asked(self, prompt: str | tuple[Message, ...]) -> Generation:
@@ -69,6 +79,21 @@ class Quiz:
             raise RuntimeError("a scorer model is needed: see `scored_by`")
         stop = () if self.layout.chat else ("\nQ:",)
         return await self.scorer.generate(Request(prompt=prompt, max_tokens=self.tokens, temperature=0.0, stop=stop))
+
+
+class Headway:
+    """Counts answers as they come, and tells how many there are of how many at most."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._done = 0
+
+    async def __call__(self, answer: Awaitable[Answer]) -> Answer:
+        """Return the answer, counted."""
+        found = await answer
+        self._done += 1
+        tell(self._done, max(self.most, self._done))
+        return found
 
 
 def _score(read: Extraction, example: Example) -> float | None:
@@ -80,7 +105,7 @@ def evaluation(answers: Sequence[Answer], standing: Standing | None = None) -> E
     scores = [answer.score for answer in answers if answer.score is not None]
     failed = len(answers) - len(scores)
     if not scores:
-        return Evaluation.failed(f"the scoring failed on all {failed} examples")
+        return Evaluation.failed(f"the scoring failed on all {failed} examples: {answers[0].failure}")
     share = accuracy(scores)
     metrics = {"n": float(len(scores)), "low": share.low, "high": share.high, "failed": float(failed)}
     metrics |= {"unread": float(sum(answer.extracted is None for answer in answers))}
@@ -102,31 +127,39 @@ async def raced(
     race = Race(texts, survey(names, full, [_scores(one) for one in past if one.metrics.get("dropped")]), rules)
     answers: dict[str, list[Answer]] = {text: [] for text in texts}
     flying: dict[asyncio.Task[list[Answer]], Heat] = {}
+    counted = Headway(len(texts) * len(examples))
     try:
         while not race.over:
-            flying |= _started(quiz, race, race.next_blocks(flying.values()), examples)
+            flying |= _started(quiz, race, race.next_blocks(flying.values()), examples, counted)
             done, _ = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 heat = flying.pop(task)
                 part = task.result()
                 answers[heat.candidate] += part
                 race.report(heat, [float("nan") if one.score is None else one.score for one in part])
+                counted.most = _still(race, texts, examples)
     finally:
         await asyncio.gather(*flying, return_exceptions=True)  # what is asked is paid for: it shall be recorded
     return {text: evaluation(answers[text], race.standings[text]) for text in texts}
 
 
 def _started(
-    quiz: Quiz, race: Race, heats: Sequence[Heat], examples: Sequence[Example]
+    quiz: Quiz, race: Race, heats: Sequence[Heat], examples: Sequence[Example], counted: "Headway"
 ) -> Mapping[asyncio.Task[list[Answer]], Heat]:
     """Start heats, and in them all pairs in an order in which prompts that begin alike follow each other."""
     blocks = {heat: [examples[place] for place in race.examples(heat.block)] for heat in heats}
     pairs = quiz.in_order((heat.candidate, example) for heat, block in blocks.items() for example in block)
-    asked = {(text, one.id): asyncio.create_task(quiz.answer(text, one)) for text, one in pairs}
+    asked = {(text, one.id): asyncio.create_task(counted(quiz.answer(text, one))) for text, one in pairs}
     return {
         asyncio.create_task(_all([asked[heat.candidate, one.id] for one in block])): heat
         for heat, block in blocks.items()
     }
+
+
+def _still(race: Race, texts: Sequence[str], examples: Sequence[Example]) -> int:
+    """Return how many answers a race may need at most, those that it has included."""
+    standings = [race.standings[text] for text in texts]
+    return sum(one.n if one.state is State.DROPPED else len(examples) for one in standings)
 
 
 async def _all(tasks: Sequence[asyncio.Task[Answer]]) -> list[Answer]:

@@ -257,13 +257,20 @@ def verdict(
     budget: BudgetOption = None,
     store: StoreOption = None,
     *,
+    best_of_n: Annotated[
+        bool, typer.Option("--best-of-n/--no-best-of-n", help="Hold it against candidates drawn blindly, too.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Score what a run found on examples that it has not seen, beside its start, no instruction and the known ones."""
+    """Score what a run found on examples that it has not seen, beside its start, no instruction and the known ones.
+
+    Another rival is the best of as many candidates as the run scored, drawn without showing the model any of them. That
+    costs about as much as the run; what was scored before is not paid for again.
+    """
     from opro.sessions import examine
 
     _existing(store)
-    _interruptible(examine(name, budget or (), store, as_json=as_json), store)
+    _interruptible(examine(name, budget or (), store, best_of_n=best_of_n, as_json=as_json), store)
 
 
 @app.command("list")

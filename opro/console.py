@@ -13,6 +13,7 @@ from opro.budget import Budget
 from opro.config import RunConfig
 from opro.estimate import Estimate
 from opro.examination import Report
+from opro.headway import heard
 from opro.loop import Watcher, no_watch
 from opro.records import Spending
 from opro.report import Summary
@@ -45,8 +46,13 @@ def live_run(console: Console, config: RunConfig, direction: Direction) -> Gener
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
     task = bar.add_task(f"{config.problem}, {config.proposer}, seed {config.seed}", total=config.steps)
+    answers = bar.add_task("  answers of the scorer in this step", total=None, visible=False)
+
+    def count(done: int, most: int) -> None:
+        bar.update(answers, completed=done, total=most, visible=True)
+
     trajectory = Trajectory(direction)
-    with Live(console=console, refresh_per_second=8) as live:
+    with Live(bar, console=console, refresh_per_second=8) as live, heard(count):
 
         def watch(step: int, trials: Sequence[Trial]) -> None:
             trajectory.extend(trials)
@@ -57,6 +63,16 @@ def live_run(console: Console, config: RunConfig, direction: Direction) -> Gener
             live.update(layout)
 
         yield watch
+
+
+@contextmanager
+def live_answers(console: Console, what: str) -> Generator[None]:
+    """Show a bar over the answers of a scorer, where somebody looks."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        with heard(lambda done, most: bar.update(task, completed=done, total=most)):
+            yield
 
 
 def _best_so_far(trajectory: Trajectory) -> Table:

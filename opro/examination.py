@@ -1,12 +1,13 @@
 """What answers to examples that no optimization has seen allow to say of texts, such as instructions."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from opro.paired import Accuracy, PairedComparison, accuracy, compare
+from opro.paired import Accuracy, PairedComparison, accuracy, compare, together
 from opro.reader import Reader
-from opro.records import RunRecord
+from opro.records import RunRecord, Spending
+from opro.report import NOTHING_SPENT, contestant, finalist
 from opro.types import Answer
 
 
@@ -35,13 +36,21 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The examined texts, and the first one against each of the others, paired by example."""
+    """The examined texts, and the first one against each of the others, paired by example.
+
+    Attributes:
+        run: the run that holds the answers.
+        split: the part of the data that was asked.
+        train: the first text's score on the training examples, if it comes from a run that was searched with them.
+        costs: what each run that led here spent, by what it did.
+    """
 
     run: str
     split: str
     examined: tuple[Examined, ...]
     comparisons: tuple[PairedComparison, ...]
     train: float | None = None
+    costs: Mapping[str, Spending] = field(default_factory=dict[str, Spending])
 
     @property
     def sentences(self) -> list[str]:
@@ -51,14 +60,23 @@ class Report:
         if self.train is not None:
             gap = 100 * (self.train - first.accuracy.mean)
             said.append(f"On the training examples it had {100 * self.train:.1f} %: a difference of {gap:+.1f} points.")
-        return said + [comparison.sentence(first.name) + "." for comparison in self.comparisons]
+        said += [comparison.sentence(first.name) + "." for comparison in self.comparisons]
+        return [*said, *self._costs()]
+
+    def _costs(self) -> list[str]:
+        told = [f"{what} {spent.tokens:,} tokens{_money(spent)}" for what, spent in self.costs.items()]
+        return [f"What it took: {'; '.join(told)}."] if told else []
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, for JSON."""
         return asdict(self) | {"sentences": self.sentences}
 
 
-def report(reader: Reader, run: RunRecord, split: str, names: Sequence[str] = (), train: float | None = None) -> Report:
+def _money(spent: Spending) -> str:
+    return f" ({spent.usd:.4g} usd)" if spent.usd else ""
+
+
+def report(reader: Reader, run: RunRecord, split: str, names: Sequence[str] = ()) -> Report:
     """Return what the answers of a stored run say; `names` are those of its trials, the first of them to be judged."""
     answers = reader.answers(run.id, split=split)
     trials = [trial for trial in reader.trials(run.id) if trial.number in answers]
@@ -66,7 +84,19 @@ def report(reader: Reader, run: RunRecord, split: str, names: Sequence[str] = ()
     examined = [_examined(called[trial.number], trial.text, answers[trial.number]) for trial in trials]
     scores = [_scores(answers[trial.number]) for trial in trials]
     against = [compare(scores[0], one.name, other) for one, other in zip(examined[1:], scores[1:], strict=True)]
-    return Report(run.id, split, tuple(examined), tuple(against), train)
+    return Report(run.id, split, tuple(examined), tuple(together(against)), _train(reader, run), _spent(reader, run))
+
+
+def _train(reader: Reader, run: RunRecord) -> float | None:
+    return finalist(reader, reader.run(run.spec.parent)).value if run.spec.parent else None
+
+
+def _spent(reader: Reader, run: RunRecord) -> dict[str, Spending]:
+    runs = {"this examination": run}
+    if run.spec.parent:
+        baselines = {contestant(one.spec): one for one in reader.baselines_of(run.spec.parent)}
+        runs = {"the search": reader.run(run.spec.parent), **baselines, **runs}
+    return {what: sum(reader.spending(one.id), NOTHING_SPENT) for what, one in runs.items()}
 
 
 def _scores(answers: Sequence[Answer]) -> dict[str, float]:

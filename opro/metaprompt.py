@@ -26,12 +26,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class MetaPrompt:
-    """A template: `item` writes one past solution, `prompt` the whole; `settings` are what it works best with.
+    """A template: `item` writes one past solution, `past` what stands around them, left out while there are none.
+
+    `prompt` is the whole, with all `items`, or the `past`, in it; `settings` are what it works best with.
 
     `source` is the TOML text that it was read from.
     """
 
     item: Template
+    past: Template
     prompt: Template
     settings: Mapping[str, Any]
     source: str
@@ -68,23 +71,27 @@ class MetaPrompt:
             "better": "lower" if falling else "higher",
         }
         try:
-            items = "".join(self.item.substitute(words, solution=past.solution, score=past.score) for past in shown)
-            return self.prompt.substitute(words, items=items)
+            items = "".join(self.item.substitute(words, solution=one.solution, score=one.score) for one in shown)
+            past = self.past.substitute(words, items=items) if items else ""
+            return self.prompt.substitute(words, items=items, past=past)
         except (KeyError, ValueError) as error:
-            known = ", ".join(f"${word}" for word in [*words, "items", "solution", "score"])
+            known = ", ".join(f"${word}" for word in [*words, "items", "past", "solution", "score"])
             raise ConfigError(f"{self.name}: placeholder {error}; known are {known}; write $$ for a dollar") from error
 
 
 def read_template(text: str, name: str) -> MetaPrompt:
-    """Return the template in a TOML text with the keys `item`, `prompt` and perhaps a table `settings`."""
+    """Return the template in a TOML text with the keys `item`, `prompt`, and perhaps `past` and a table `settings`."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}") from error
     settings = table.pop("settings", {})
-    if set(table) != {"item", "prompt"} or not all(isinstance(value, str) for value in table.values()):
-        raise ConfigError(f"{name} needs two texts, `item` and `prompt`; it has {', '.join(table) or 'none'}")
-    return MetaPrompt(Template(table["item"]), Template(table["prompt"]), settings, text, name)
+    if set(table) | {"past"} != {"item", "past", "prompt"} or not all(
+        isinstance(value, str) for value in table.values()
+    ):
+        raise ConfigError(f"{name} needs two texts, `item` and `prompt` (and may have `past`), not {', '.join(table)}")
+    past = Template(table.get("past", ""))
+    return MetaPrompt(Template(table["item"]), past, Template(table["prompt"]), settings, text, name)
 
 
 def load_template(problem: str, style: Style, path: str = "") -> MetaPrompt:

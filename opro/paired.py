@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ class PairedComparison:
         low: lower end of the 95 % interval of the difference (see `difference_interval`).
         high: its upper end.
         p: two-sided p-value: McNemar's exact test where all scores are 0 or 1, else the t-test of the interval.
+        among: comparisons that are made at once; p is corrected for them (Holm 1979).
     """
 
     other: str
@@ -59,6 +60,7 @@ class PairedComparison:
     low: float
     high: float
     p: float
+    among: int = 1
 
     @property
     def ties(self) -> int:
@@ -81,7 +83,7 @@ class PairedComparison:
     def _claim(self) -> str:
         evidence = (
             f"{percent(self.difference)} points, 95 % interval {percent(self.low)} to {percent(self.high)}, "
-            f"p = {self.p:.2g}"
+            f"p = {self.p:.2g}{f', corrected for {self.among} comparisons' if self.among > 1 else ''}"
         )
         if not self.shown:
             return f"no difference is shown ({evidence})"
@@ -132,6 +134,16 @@ def compare(ours: Mapping[str, float], other: str, theirs: Mapping[str, float]) 
         high=high,
         p=paired_p(differences),
     )
+
+
+def together(comparisons: Sequence[PairedComparison]) -> list[PairedComparison]:
+    """Return comparisons that are made at once, with p-values that bound the chance of any false claim (Holm 1979)."""
+    order = sorted(range(len(comparisons)), key=lambda place: comparisons[place].p)
+    corrected, least = list(comparisons), 0.0
+    for rank, place in enumerate(order):
+        least = max(least, min(1.0, (len(order) - rank) * comparisons[place].p))
+        corrected[place] = replace(comparisons[place], p=least, among=len(order))
+    return corrected
 
 
 def mcnemar(wins: int, losses: int) -> float:

@@ -113,6 +113,21 @@ class Identified(Protocol):
 
 
 @runtime_checkable
+class Remarked(Protocol):
+    """A problem of whose data the user should know something."""
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What is odd in the data, a sentence each."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """What the data were read from, exactly enough to find them again."""
+        ...
+
+
+@runtime_checkable
 class Exemplified(Protocol):
     """A problem whose solutions are tried on examples, some of which a meta-prompt shows."""
 

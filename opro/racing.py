@@ -186,8 +186,8 @@ class Race:
     Reports may come in any order: the result is the same. A look at a candidate reads its own blocks up to the look
     and what was known before the race, nothing else, so that no candidate waits for another. Only where there is no
     bar does it also read the rivals' same blocks, and is held as soon as all of them are there; meanwhile everybody
-    may be scored on the block after it, and what that says of one that the look drops is left out. To resume, report
-    what is stored and go on.
+    may be scored on the block after it, and what that says of one that the look drops is left out. Where there are too
+    few to drop any, all blocks may be scored at once. To resume, report what is stored and go on.
     """
 
     def __init__(self, candidates: Sequence[str], field: Field, rules: Rules | None = None) -> None:
@@ -202,6 +202,7 @@ class Race:
         self._rules = rules or Rules()
         self._ends = block_ends(field.total)
         self._bar = field.bar(self._rules.keep)
+        self._unopposed = len(candidates) - 1 + len(field.full) < self._rules.keep
         self._reports: dict[Heat, Floats] = {}
         self._looks = dict.fromkeys(candidates, 0)
         self._standings = dict.fromkeys(candidates, Standing(State.RACING))
@@ -222,7 +223,7 @@ class Race:
 
     def next_blocks(self, in_flight: Collection[Heat] = ()) -> list[Heat]:
         """Return what may be scored now and is not in flight: early blocks first, for all candidates alike."""
-        ahead = 1 if self._bar is None else 0
+        ahead = len(self._ends) if self._unopposed else 1 if self._bar is None else 0
         heats = [
             Heat(candidate, block)
             for candidate in self._racing()
@@ -260,7 +261,7 @@ class Race:
         scores = self._scores(candidate, self._looks[candidate])
         standing = judge(scores, self._ends, self._field, self._rules)
         opponents = len(self._standings) - 1 + len(self._field.full)
-        if self._bar is not None or standing.state is not State.RACING or opponents < self._rules.keep:
+        if self._bar is not None or standing.state is not State.RACING or self._unopposed:
             return standing
         rivals = [self._scores(other, self._looks[candidate]) for other in self._racing() if other != candidate]
         others = np.vstack([self._field.full[:, : len(scores)], *rivals])

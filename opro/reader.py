@@ -78,13 +78,14 @@ class Reader:
 
     def baselines_of(self, run: str) -> list[RunRecord]:
         """Return the finished runs that were made as baselines of `run`."""
-        return [made for made in self._made_for(run) if made.spec.proposer != EXAMINER and made.status is Status.DONE]
+        return [made for made in self.made_for(run) if made.spec.proposer != EXAMINER and made.status is Status.DONE]
 
     def examinations_of(self, run: str) -> list[RunRecord]:
         """Return the runs in which solutions of `run` were scored on the examples that it has not seen."""
-        return [made for made in self._made_for(run) if made.spec.proposer == EXAMINER]
+        return [made for made in self.made_for(run) if made.spec.proposer == EXAMINER]
 
-    def _made_for(self, run: str) -> list[RunRecord]:
+    def made_for(self, run: str) -> list[RunRecord]:
+        """Return the runs that were made on behalf of `run`, oldest first: its baselines and examinations."""
         with self._read() as connection:
             query = sa.select(schema.runs).where(schema.runs.c.parent == run).order_by(schema.runs.c.created)
             return [_run(row) for row in connection.execute(query)]
@@ -110,8 +111,8 @@ class Reader:
         found: dict[int, list[Answer]] = {}
         with self._read() as connection:
             for _, trial, split, example, *rest in connection.execute(query):
-                score, extracted, gold, flagged, generation, tokens = rest
-                answer = Answer(example, score, extracted, gold, flagged, generation, tokens, split)
+                score, extracted, gold, flagged, generation, tokens, failure = rest
+                answer = Answer(example, score, extracted, gold, flagged, generation, tokens, split, failure)
                 found.setdefault(trial, []).append(answer)
         return {trial: tuple(answers) for trial, answers in found.items()}
 

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from opro.errors import ConfigError
 from opro.loop import Progress
 from opro.reader import Reader
 from opro.records import RunRecord, RunSpec, Spending, Status
 from opro.trajectory import Trajectory
 from opro.types import Direction, Reference, Trial, Usage
 from opro.verdict import Outcome, Verdict, judge
+
+BLIND = "opro (blind)"
+"""What the run is called in which the optimizer model is shown none of the solutions."""
 
 NOTHING_SPENT = Spending(0, "", 0, Usage(), 0.0, 0.0)
 
@@ -154,12 +158,25 @@ def contestant(spec: RunSpec) -> str:
     return spec.proposer if control == "none" else f"{spec.proposer} ({control})"
 
 
+def finalist(reader: Reader, run: RunRecord) -> Trial:
+    """Return the best trial of a run among those that were scored in full.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    full = [trial for trial in reader.trials(run.id) if not trial.evaluation.metrics.get("dropped")]
+    best = Trajectory(run.spec.direction, full).best
+    if best is None:
+        raise ConfigError(f"{run.id} has no solution that was scored in full")
+    return best
+
+
 def verdict(reader: Reader, runs: Sequence[RunRecord]) -> Verdict:
     """Return what may be said of runs that differ in their seeds only, beside their baselines."""
     baselines: dict[str, list[Outcome]] = {}
     for run in runs:
         for baseline in reader.baselines_of(run.id):
-            baselines.setdefault(baseline.spec.proposer, []).append(outcome(reader, baseline))
+            baselines.setdefault(contestant(baseline.spec), []).append(outcome(reader, baseline))
     outcomes = [outcome(reader, run) for run in runs]
     return judge(contestant(runs[0].spec), outcomes, baselines, runs[0].spec.direction)
 

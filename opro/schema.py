@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration that this version knows."""
 
 metadata = MetaData()
@@ -109,4 +109,5 @@ answers = Table(
     Column("flagged", Boolean, nullable=False),
     Column("generation", Integer, nullable=True),
     Column("tokens", Integer, nullable=False),
+    Column("failure", Text, nullable=False, server_default=""),
 )

@@ -17,6 +17,7 @@ from opro.console import (
     enough,
     estimate_table,
     examination_table,
+    live_answers,
     live_run,
     plain,
     summary_table,
@@ -70,7 +71,7 @@ async def score(config: RunConfig, split: str, store: str | None, *, as_json: bo
     """Score the starting solutions of a config on one part of its data, and report."""
     console = Console(stderr=as_json)
     problem = build_problem(config)
-    with closing(Workbench(store)) as workbench, console.status(f"{config.set['task']}: asking the scorer"):
+    with closing(Workbench(store)) as workbench, live_answers(console, config.set["task"]):
         run = workbench.reader.run(await workbench.run(config, problem=problem))
         if run.status is not Status.DONE:
             console.print(f"{run.id} stopped: {run.reason}", markup=False, highlight=False)
@@ -79,11 +80,13 @@ async def score(config: RunConfig, split: str, store: str | None, *, as_json: bo
     _print_examination(console, made, as_json=as_json)
 
 
-async def examine(name: str, budget: Sequence[str], store: str | None, *, as_json: bool) -> None:
+async def examine(
+    name: str, budget: Sequence[str], store: str | None, *, best_of_n: bool = True, as_json: bool = False
+) -> None:
     """Score what a run found on examples that it has not seen, and report."""
     console = Console(stderr=as_json)
-    with closing(Workbench(store)) as workbench, console.status("asking the scorer the examples kept for the verdict"):
-        made = await workbench.examine(name, budget=budget)
+    with closing(Workbench(store)) as workbench, live_answers(console, "answers of the scorer"):
+        made = await workbench.examine(name, budget=budget, best_of_n=best_of_n)
     _print_examination(console, made, as_json=as_json)
 
 

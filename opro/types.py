@@ -64,6 +64,7 @@ class Answer:
         generation: the stored generation that holds the reply.
         tokens: read and written.
         split: the part of the data that the example belongs to.
+        failure: why there is no score; empty where there is one.
     """
 
     example: str
@@ -74,6 +75,7 @@ class Answer:
     generation: int | None = None
     tokens: int = 0
     split: str = "train"
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

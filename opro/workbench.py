@@ -1,6 +1,7 @@
 """Runs from start to verdict: builds the parts, drives the loop, gives the baselines their turn."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,17 +23,21 @@ from opro.protocols import (
     Numeric,
     Problem,
     Referenced,
+    Remarked,
     Remembering,
     Sampled,
     Scored,
 )
 from opro.reader import EXAMINER, Reader
-from opro.records import RunRecord, RunSpec, Status
-from opro.report import Summary, by_step, contestant, optimum_of, summarize, verdict
+from opro.records import Event, EventKind, RunRecord, RunSpec, Status
+from opro.report import BLIND, Summary, by_step, contestant, finalist, optimum_of, summarize, verdict
 from opro.store import Store, default_store
-from opro.trajectory import Trajectory
 from opro.types import Reference, Trial
 from opro.verdict import Verdict
+
+_LOG = logging.getLogger("opro")
+
+BEST_OF_N = "best of N, drawn blindly"
 
 FREE_SECONDS = 0.01
 """A trial that is scored in less counts as free: the baselines then run without being asked for."""
@@ -196,6 +201,8 @@ class Workbench:
             steps, stored = self.reader.steps(journal.run), self.reader.whole_trials(journal.run)
             if isinstance(problem, Remembering):
                 problem.recall(stored)
+            if isinstance(problem, Remarked) and not steps:
+                _remark(journal, problem)
             for step, trials in zip(steps, by_step(stored, len(steps)), strict=True):
                 proposer.tell(trials)
                 progress.add(trials, step.asking + step.scoring)
@@ -241,14 +248,24 @@ class Workbench:
         return scoring < FREE_SECONDS * max(summary.trials, 1)
 
     async def examine(
-        self, name: str, *, budget: Sequence[str] = (), models: Models | None = None, watch: Watcher = no_watch
+        self,
+        name: str,
+        *,
+        budget: Sequence[str] = (),
+        best_of_n: bool = True,
+        models: Models | None = None,
+        watch: Watcher = no_watch,
     ) -> Report:
         """Score what a run found, its start and the known rivals on the examples that the run has not seen.
 
-        What was scored before is not asked for again. The budget is the examination's own.
+        One rival is the best of N: as many candidates as the run scored, which the optimizer model draws without being
+        shown any of them, scored on the training examples like the run's own. So what the loop adds to the drawing is
+        seen, at about the cost of the run once more; `best_of_n` leaves it out. What was scored before is not asked for
+        again. The budget is that of the examination, and of the drawing, each for itself.
 
         Raises:
             ConfigError: the problem keeps no such examples, or the run found nothing.
+            BudgetError: the budget did not suffice.
         """
         run = self.reader.run(name)
         problem = build_problem(run_config(run.spec.config))
@@ -257,26 +274,46 @@ class Workbench:
                 f"{run.spec.problem} keeps no examples away from the optimization: see `opro show {run.id}`"
             )
         found = finalist(self.reader, run)
+        given = models or Models()
+        if best_of_n and contestant(run.spec) == "opro":
+            await self._draw_blindly(run, tuple(budget), given, watch)
         texts = self._entrants(run, found, problem)
         exam = problem.examination(list(texts.values()))
         settings = exam.config.model_dump(mode="json", exclude_unset=True)
         changes: dict[str, Any] = {"proposer": EXAMINER, "options": {}, "steps": 0, "set": settings}
         config = run_config({**run.spec.config, **changes, "budget": tuple(budget), "baselines": "never"})
         made = next((one for one in self.reader.examinations_of(run.id) if one.spec.config["set"] == settings), None)
-        given = models or Models()
         if made is None:
             made = self.reader.run(await self._start(config, exam, given, baseline_of=run, watch=watch))
         elif made.status is not Status.DONE:
             made = self.reader.run(await self._continue(made, {"budget": tuple(budget)}, exam, given, watch))
         if made.status is not Status.DONE:
             raise BudgetError(f"the examination is not complete: {made.reason}")
-        return report(self.reader, made, "test", list(texts), found.value)
+        return report(self.reader, made, "test", list(texts))
+
+    async def _draw_blindly(self, run: RunRecord, budget: tuple[str, ...], given: Models, watch: Watcher) -> None:
+        """Draw as many candidates as a run scored, from its optimizer model, without showing it what became of any."""
+        needed = summarize(self.reader, run).unique
+        limits = {"trials": needed, "steps": 2 * run.spec.config["steps"], "budget": budget, "baselines": "never"}
+        made = next((one for one in self.reader.made_for(run.id) if contestant(one.spec) == BLIND), None)
+        if made is None:
+            options = {**run.spec.config["options"], "control": "blind", "exemplar_choice": "random"}
+            config = run_config({**run.spec.config, **limits, "options": options})
+            made = self.reader.run(
+                await self._start(config, build_problem(config), given, baseline_of=run, watch=watch)
+            )
+        elif made.status is not Status.DONE or made.spec.config["trials"] < needed:
+            made = self.reader.run(await self._continue(made, limits, None, given, watch))
+        if made.status is not Status.DONE:
+            raise BudgetError(f"the best of N is not complete: {made.reason}")
 
     def _entrants(self, run: RunRecord, found: Trial, problem: Examinable) -> dict[str, str]:
         """Return the texts to examine by what they are called; one that has several names keeps the first."""
         named = {"found": found.text, "start": self.reader.trials(run.id)[0].text, **problem.rivals}
         for blind in self.reader.baselines_of(run.id):
-            named[contestant(blind.spec)] = finalist(self.reader, blind).text
+            named[BEST_OF_N if contestant(blind.spec) == BLIND else contestant(blind.spec)] = finalist(
+                self.reader, blind
+            ).text
         first = {text: name for name, text in reversed(named.items())}
         return {name: text for text, name in sorted(first.items(), key=lambda pair: list(named).index(pair[1]))}
 
@@ -292,6 +329,13 @@ class Workbench:
         """Close the store."""
         self.reader.close()
         self._store.close()
+
+
+def _remark(journal: Journal, problem: Remarked) -> None:
+    """Note where a run's data come from, and tell the user what is odd in them."""
+    journal.record_event(Event(0, "", EventKind.NOTE, f"data: {problem.source}", {}))
+    for remark in problem.remarks:
+        _LOG.warning("%s", remark)
 
 
 async def _in_time(work: Coroutine[Any, Any, str], ledger: Ledger) -> str:
@@ -318,19 +362,6 @@ def _allowance(config: RunConfig, summary: Summary, starts: int) -> int:
         return summary.unique
     most = starts + config.steps * config.per_step
     return most if config.trials is None else min(most, config.trials)
-
-
-def finalist(reader: Reader, run: RunRecord) -> Trial:
-    """Return the best trial of a run among those that were scored in full.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    full = [trial for trial in reader.trials(run.id) if not trial.evaluation.metrics.get("dropped")]
-    best = Trajectory(run.spec.direction, full).best
-    if best is None:
-        raise ConfigError(f"{run.id} has no solution that was scored in full")
-    return best
 
 
 def references_of(problem: Problem) -> tuple[Reference, ...]:
