@@ -292,6 +292,10 @@ def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None
 def show(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
     step: Annotated[int | None, typer.Option(min=0, help="Show this step: meta-prompts and raw replies.")] = None,
+    *,
+    flagged: Annotated[
+        bool, typer.Option("--flagged", help="Show the replies of which two ways of reading the answer disagree.")
+    ] = False,
     figure: Annotated[Path | None, typer.Option(help="Draw the trajectory into this file (.png, .svg, .pdf).")] = None,
     store: StoreOption = None,
 ) -> None:
@@ -307,6 +311,8 @@ def show(
 
         draw(reader, record, figure)
         sys.stdout.write(f"{figure}\n")
+    elif flagged:
+        views.show_flagged(Console(), reader, record)
     elif step is not None:
         views.show_step(Console(), reader, record, step)
     else:
@@ -331,15 +337,16 @@ def compare(
 @app.command()
 def export(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    what: Annotated[str, typer.Option(help="trials, or answers: the scorer's, example by example.")] = "trials",
     form: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet.")] = "csv",
     out: Annotated[Path | None, typer.Option(help="The file to write; default: standard output.")] = None,
     store: StoreOption = None,
 ) -> None:
-    """Write the trials of a run as a table."""
-    from opro.export import write_trials
+    """Write the trials of a run, or what its scorer answered, as a table."""
+    from opro.export import write
 
     reader = _reader(store)
-    write_trials(reader, reader.run(name), form, out)
+    write(reader, reader.run(name), what, form, out)
 
 
 @app.command()

@@ -1,8 +1,9 @@
-"""The trials of a run as a table for other programs."""
+"""The trials of a run, or the answers of its scorer, as a table for other programs."""
 
 import csv
 import json
 import sys
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -35,15 +36,39 @@ def rows(reader: Reader, run: RunRecord) -> list[dict[str, Any]]:
     ]
 
 
-def write_trials(reader: Reader, run: RunRecord, form: str, out: Path | None) -> None:
-    """Write the trials to `out`, or to standard output.
+def answer_rows(reader: Reader, run: RunRecord) -> list[dict[str, Any]]:
+    """Return what the scorer answered as rows, an example under a trial each, with the reply as it was written."""
+    texts = {trial.number: trial.text for trial in reader.trials(run.id)}
+    answers = reader.answers(run.id, split=None)
+    numbers = {one.generation for part in answers.values() for one in part if one.generation is not None}
+    replies = reader.replies(run.id, numbers)
+    return [
+        {
+            "run": run.id,
+            "trial": trial,
+            "text": texts[trial],
+            **asdict(answer),
+            "reply": replies.get(answer.generation) if answer.generation is not None else None,
+        }
+        for trial, part in answers.items()
+        for answer in part
+    ]
+
+
+TABLES = {"trials": rows, "answers": answer_rows}
+
+
+def write(reader: Reader, run: RunRecord, what: str, form: str, out: Path | None) -> None:
+    """Write the trials, or the scorer's answers, to `out`, or to standard output.
 
     Raises:
-        ConfigError: the format is unknown, or cannot be written there.
+        ConfigError: the table or the format is unknown, or cannot be written there.
     """
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
-    table = rows(reader, run)
+    if what not in TABLES:
+        raise unknown("table", what, list(TABLES))
+    table = TABLES[what](reader, run)
     if form == "parquet":
         _write_parquet(table, out)
     elif out is None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from opro.constraints import Constraint
+from opro.pictures import Picture
 from opro.types import Brief, Candidate, Direction, Evaluation, Generation, Reference, Request, Style, Trial
 
 
@@ -124,6 +125,15 @@ class Remarked(Protocol):
     @property
     def source(self) -> str:
         """What the data were read from, exactly enough to find them again."""
+        ...
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A problem that shows what its trials mean."""
+
+    def pictures(self, trials: Sequence[Trial]) -> Sequence[Picture]:
+        """Return pictures of trials, whole ones with the scorer's answers in them; pure, and cheap until drawn."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -104,10 +104,12 @@ class Reader:
         with self._read() as connection:
             return [_trial(*row) for row in connection.execute(query)]
 
-    def answers(self, run: str, *, split: str = "train") -> dict[int, tuple[Answer, ...]]:
-        """Return what the scorer answered in one part of the data, by trial."""
+    def answers(self, run: str, *, split: str | None = "train") -> dict[int, tuple[Answer, ...]]:
+        """Return what the scorer answered in one part of the data, or in all (None), by trial."""
         table = schema.answers
-        query = sa.select(table).where(table.c.run == run, table.c.split == split).order_by(table.c.trial)
+        query = sa.select(table).where(table.c.run == run).order_by(table.c.trial)
+        if split is not None:
+            query = query.where(table.c.split == split)
         found: dict[int, list[Answer]] = {}
         with self._read() as connection:
             for _, trial, split, example, *rest in connection.execute(query):
@@ -124,14 +126,27 @@ class Reader:
             for trial in self.trials(run)
         ]
 
-    def generations(self, run: str, *, step: int | None = None) -> list[GenerationRecord]:
-        """Return the generations of a run in order, or those of one step."""
+    def generations(self, run: str, *, step: int | None = None, role: str = "") -> list[GenerationRecord]:
+        """Return the generations of a run in order, or those of one step, or of one role."""
         table = schema.generations
         query = sa.select(table).where(table.c.run == run).order_by(table.c.id)
         if step is not None:
             query = query.where(table.c.step == step)
+        if role:
+            query = query.where(table.c.role == role)
         with self._read() as connection:
             return [_generation(row) for row in connection.execute(query)]
+
+    def replies(self, run: str, numbers: Collection[int]) -> dict[int, str]:
+        """Return the first text of each of these generations of a run, by number."""
+        table = schema.generations
+        query = sa.select(table.c.id, table.c.samples[0][0].as_string().label("text")).where(table.c.run == run)
+        wanted, found = sorted(numbers), dict[int, str]()
+        with self._read() as connection:
+            for first in range(0, len(wanted), 500):  # databases limit the length of a list
+                rows = connection.execute(query.where(table.c.id.in_(wanted[first : first + 500])))
+                found.update((row.id, row.text) for row in rows)
+        return found
 
     def standings(self) -> dict[str, tuple[int, float | None, float | None]]:
         """Return for each run its last step, lowest and highest value, without reading its trials."""

@@ -12,6 +12,7 @@ from opro.build import build_problem
 from opro.config import run_config
 from opro.console import cost_table, number, percent, plain, printable, summary_table
 from opro.errors import ConfigError, OproError
+from opro.export import answer_rows
 from opro.protocols import Problem
 from opro.reader import Reader, is_alive
 from opro.records import RunRecord, Status
@@ -95,6 +96,17 @@ def show_step(console: Console, reader: Reader, run: RunRecord, step: int) -> No
             value = number(trial.value) if trial.value is not None else f"failed: {trial.evaluation.reason}"
             made.add_row(str(trial.number), plain(value, WHOLE), plain(trial.text, WHOLE))
     console.print(made)
+
+
+def show_flagged(console: Console, reader: Reader, run: RunRecord) -> None:
+    """Show the replies of which two ways of reading the answer disagree, for a person to decide."""
+    table = Table("trial", "split", "read as", "right answer", "counted as", "reply", show_lines=True)
+    for row in answer_rows(reader, run):
+        if row["flagged"]:
+            counted = "right" if row["score"] else "wrong"
+            cells = (row["split"], row["extracted"] or "", row["gold"], counted, row["reply"] or "")
+            table.add_row(str(row["trial"]), *(plain(cell, WHOLE) for cell in cells))
+    console.print(table if table.row_count else "No reply of this run is flagged.")
 
 
 def _problem(run: RunRecord) -> Problem | None:

@@ -76,6 +76,18 @@ async def test_a_verdict_is_paid_for_once(data: str, store: str) -> None:
     workbench.close()
 
 
+async def test_the_best_of_n_is_drawn_without_showing_any_solution(data: str, store: str) -> None:
+    given, workbench = models(), Workbench(store)
+    run = await optimized(workbench, data, given)
+    made = await workbench.examine(run, models=Models(models().optimizer, given.scorer))
+    (blind,) = workbench.reader.baselines_of(run)
+    prompts = [one.prompt for one in workbench.reader.generations(blind.id, role="optimizer")]
+    assert prompts
+    assert not any("score:" in prompt for prompt in prompts)
+    assert set(made.costs) == {"the search", "opro (blind)", "this examination"}
+    workbench.close()
+
+
 async def test_where_nothing_differs_no_gain_is_claimed(data: str, store: str) -> None:
     lazy = ScriptedModel(["The answer is 3."], fingerprint="lazy")
     workbench = Workbench(store)
