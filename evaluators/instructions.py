@@ -7,11 +7,13 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from evaluators import instructions_pictures
 from evaluators.prompting import SLOT, Layout, Position
 from evaluators.questioning import Quiz, evaluation, raced
 from evaluators.task_types import Task
 from evaluators.tasks import TaskConfig, load_task
 from opro.errors import ConfigError, InvalidSolutionError
+from opro.pictures import Picture
 from opro.protocols import LanguageModel
 from opro.racing import Rules
 from opro.types import Brief, Candidate, Direction, Evaluation, Trial
@@ -155,6 +157,10 @@ class Instructions:
         """Return a training example with the instruction's place marked."""
         one = self._train[example]
         return f"{self._layout.text(one.question, SLOT)}\nGround truth answer: {one.gold}"
+
+    def pictures(self, trials: Sequence[Trial]) -> Sequence[Picture]:
+        """See Pictured."""
+        return instructions_pictures.pictures(trials)
 
     async def evaluate(self, candidates: Sequence[Candidate]) -> Sequence[Evaluation]:
         """Score the candidates side by side, in a race unless it is switched off or there is nothing to race for."""

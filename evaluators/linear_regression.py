@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from evaluators import linear_regression_pictures
 from opro.constraints import Regex
 from opro.errors import InvalidSolutionError
-from opro.types import Brief, Candidate, Direction, Evaluation, Reference
+from opro.pictures import Picture
+from opro.types import Brief, Candidate, Direction, Evaluation, Reference, Trial
 
 LIMIT = 10**6  # beyond it a value is junk, not a guess
 
@@ -137,6 +139,14 @@ class LinearRegression:
         """Return the integer pair nearest to `point`, shape (2,), within the bounds."""
         w, b = point.tolist()
         return _text(_clip(w), _clip(b))
+
+    def pictures(self, trials: Sequence[Trial]) -> Sequence[Picture]:
+        """See Pictured."""
+        planted = float(self.config.w), float(self.config.b)
+        best = float(self._best_pair[0]), float(self._best_pair[1])
+        points = linear_regression_pictures.Points(self._x, self._y, planted, best)
+        pairs = [_pair(trial.text) if trial.value is not None else None for trial in trials]
+        return linear_regression_pictures.pictures(points, trials, pairs)
 
     def _losses(self, pairs: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
         """Return the loss of each of the k pairs, shape (k,)."""

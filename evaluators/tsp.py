@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from evaluators import tours, tsplib
+from evaluators import tours, tsp_pictures, tsplib
 from opro.constraints import Permutation
 from opro.errors import ConfigError, InvalidSolutionError
-from opro.types import Brief, Candidate, Direction, Evaluation, Reference
+from opro.pictures import Picture
+from opro.types import Brief, Candidate, Direction, Evaluation, Reference, Trial
 
 STARTS = 5
 MOST_CITIES = 500  # beyond it a tour does not fit into a prompt, and the references take minutes
@@ -122,6 +123,15 @@ class TourLength:
         more than `prove` cities, or where it could not be proved within two minutes.
         """
         return self._references
+
+    def refer(self, references: Sequence[Reference]) -> None:
+        """Take the references from the record of a run, so that they are not computed again."""
+        self._references = tuple(references)
+
+    def pictures(self, trials: Sequence[Trial]) -> Sequence[Picture]:
+        """See Pictured."""
+        cities = tsp_pictures.Cities(self.points, self.names, self._tour, self.references)
+        return tsp_pictures.pictures(cities, trials)
 
     def draw(self, random: Random) -> str:
         """Return a tour uniform among all."""

@@ -296,7 +296,10 @@ def show(
     flagged: Annotated[
         bool, typer.Option("--flagged", help="Show the replies of which two ways of reading the answer disagree.")
     ] = False,
-    figure: Annotated[Path | None, typer.Option(help="Draw the trajectory into this file (.png, .svg, .pdf).")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw a picture into this file (.html, .png, .svg, .pdf).")
+    ] = None,
+    picture: Annotated[str | None, typer.Option(help="Which picture; default: Trajectory.")] = None,
     store: StoreOption = None,
 ) -> None:
     """Show a run, or one of its steps with the exact meta-prompts, the raw replies and what became of them."""
@@ -306,10 +309,13 @@ def show(
 
     reader = _reader(store)
     record = reader.run(name)
+    if picture is not None and figure is None:
+        raise ConfigError(f"into which file shall {picture!r} be drawn? Give --figure FILE")
     if figure is not None:
-        from opro.figure import draw
+        from opro import gallery
+        from opro.pictures import write
 
-        draw(reader, record, figure)
+        write(gallery.picture(gallery.pictures_of(reader, record), picture).draw(), figure)
         sys.stdout.write(f"{figure}\n")
     elif flagged:
         views.show_flagged(Console(), reader, record)
@@ -338,7 +344,9 @@ def compare(
 def export(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
     what: Annotated[str, typer.Option(help="trials, or answers: the scorer's, example by example.")] = "trials",
-    form: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet.")] = "csv",
+    form: Annotated[
+        str, typer.Option("--format", help="csv, jsonl or parquet; or toml: the config, to run it again.")
+    ] = "csv",
     out: Annotated[Path | None, typer.Option(help="The file to write; default: standard output.")] = None,
     store: StoreOption = None,
 ) -> None:
@@ -347,6 +355,42 @@ def export(
 
     reader = _reader(store)
     write(reader, reader.run(name), what, form, out)
+
+
+@app.command()
+def delete(
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs' ids, or their beginnings or ends.")],
+    store: StoreOption = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete runs with all that is recorded under them, their baselines and verdicts; there is no way back."""
+    from opro.store import Store
+
+    reader = _reader(store)
+    runs = [reader.run(name).id for name in names]
+    if not yes:
+        typer.confirm(f"Delete {', '.join(runs)}?", abort=True)
+    writer = Store(_existing(store))
+    writer.delete(runs)
+    writer.close()
+    sys.stdout.write("".join(f"deleted {run}\n" for run in runs))
+
+
+@app.command()
+def ui(
+    store: StoreOption = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the page is served.")] = 8501,
+    host: Annotated[str, typer.Option(help="The address to bind; other machines can reach the page elsewhere.")] = (
+        "127.0.0.1"
+    ),
+    *,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+) -> None:
+    """Open the page: start runs, watch them, understand and compare them. Ctrl-C closes it; runs go on."""
+    from opro.ui.serving import serve
+
+    serve(store, host, port, browser=browser)
 
 
 @app.command()

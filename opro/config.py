@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import tomli_w
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from opro.budget import Budget
@@ -78,6 +79,20 @@ def run_config(values: Mapping[str, Any]) -> RunConfig:
     if "problem" not in values:
         raise ConfigError('a run needs a problem: `problem = "tsp"`, say; `opro problems` lists them')
     return configure(RunConfig, values, "run")
+
+
+def as_toml(config: RunConfig) -> str:
+    """Return a config as the text of a TOML file, without what has its default value."""
+    return tomli_w.dumps(_stated(config.model_dump(mode="json", exclude_defaults=True)))
+
+
+def _stated(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values without those that are None, which TOML cannot say."""
+    return {
+        name: _stated(value) if isinstance(value, dict) else value
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def read_toml(path: Path) -> tuple[RunConfig, int | None]:

@@ -5,9 +5,11 @@ import json
 import sys
 from dataclasses import asdict
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from opro.config import as_toml, run_config
 from opro.errors import ConfigError, unknown
 from opro.reader import Reader
 from opro.records import RunRecord
@@ -59,35 +61,44 @@ TABLES = {"trials": rows, "answers": answer_rows}
 
 
 def write(reader: Reader, run: RunRecord, what: str, form: str, out: Path | None) -> None:
-    """Write the trials, or the scorer's answers, to `out`, or to standard output.
+    """Write the trials, or the scorer's answers, to `out`, or to standard output; or the run's config, as TOML.
 
     Raises:
         ConfigError: the table or the format is unknown, or cannot be written there.
     """
+    if form == "toml":
+        _write_out(as_toml(run_config(run.spec.config)), out)
+        return
     if form not in FORMATS:
-        raise unknown("format", form, FORMATS)
+        raise unknown("format", form, (*FORMATS, "toml"))
     if what not in TABLES:
         raise unknown("table", what, list(TABLES))
     table = TABLES[what](reader, run)
     if form == "parquet":
         _write_parquet(table, out)
-    elif out is None:
-        _write_text(table, form, sys.stdout)
     else:
-        try:
-            with out.open("w", encoding="utf-8", newline="") as file:
-                _write_text(table, form, file)
-        except OSError as error:
-            raise ConfigError(f"cannot write {out}: {error.strerror}") from error
+        _write_out(as_text(table, form), out)
 
 
-def _write_text(table: list[dict[str, Any]], form: str, file: TextIO) -> None:
-    if form == "jsonl":
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in table)
+def _write_out(text: str, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.write(text)
         return
+    try:
+        out.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise ConfigError(f"cannot write {out}: {error.strerror}") from error
+
+
+def as_text(table: list[dict[str, Any]], form: str) -> str:
+    """Return rows as csv or jsonl."""
+    if form == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table)
+    file = StringIO(newline="")
     writer = csv.DictWriter(file, list(table[0]) if table else ["run"])
     writer.writeheader()
     writer.writerows(table)
+    return file.getvalue()
 
 
 def _write_parquet(table: list[dict[str, Any]], out: Path | None) -> None:

@@ -120,31 +120,35 @@ def trajectory(
     for place, (name, theirs) in enumerate(baselines.items()):
         _line(figure, name, best_so_far(theirs, direction), COLOURS[1 + place % (len(COLOURS) - 1)])
     for place, reference in enumerate(references):
-        _level(figure, reference, _DASHES[place % len(_DASHES)])
+        _level(figure, reference, _DASHES[place % len(_DASHES)], trials[-1].number if trials else 1)
     _failures(figure, [trial for trial in shown if trial.value is None])
-    _stretch(figure, [value for value in (trial.value for trial in good) if value is not None], direction)
+    stretch(figure, [value for value in (trial.value for trial in good) if value is not None], direction)
     return figure
+
+
+def improvements(trials: Sequence[Trial], direction: Direction) -> list[Trial]:
+    """Return the trials that were better than all before them."""
+    better: list[Trial] = []
+    for trial in trials:
+        best = better[-1].value if better else None
+        if trial.value is not None and (best is None or direction.better(trial.value, best)):
+            better.append(trial)
+    return better
 
 
 def best_so_far(trials: Sequence[Trial], direction: Direction) -> tuple[list[int], list[float]]:
     """Return where the best value so far changes, by the number of the trial, and at the end."""
-    numbers: list[int] = []
-    values: list[float] = []
-    for trial in trials:
-        if trial.value is not None and (not values or direction.better(trial.value, values[-1])):
-            numbers.append(trial.number)
-            values.append(trial.value)
-    if values and trials[-1].number > numbers[-1]:
-        numbers.append(trials[-1].number)
-        values.append(values[-1])
-    return numbers, values
+    better = [(trial.number, trial.value) for trial in improvements(trials, direction) if trial.value is not None]
+    if better and trials[-1].number > better[-1][0]:
+        better.append((trials[-1].number, better[-1][1]))
+    return [number for number, _ in better], [value for _, value in better]
 
 
 def thinned(trials: Sequence[Trial], direction: Direction) -> list[Trial]:
-    """Return at most about MOST_POINTS of the trials: those that were the best when they came, and evenly of the rest."""
+    """Return about MOST_POINTS of the trials at most: all that were the best when they came, and evenly of the rest."""
     if len(trials) <= MOST_POINTS:
         return list(trials)
-    best = set(best_so_far(trials, direction)[0])
+    best = {trial.number for trial in improvements(trials, direction)}
     every = -(-len(trials) // MOST_POINTS)
     return [trial for place, trial in enumerate(trials) if place % every == 0 or trial.number in best]
 
@@ -156,14 +160,15 @@ def _line(figure: Any, name: str, points: tuple[list[int], list[float]], colour:
     )
 
 
-def _level(figure: Any, reference: Reference, dash: str) -> None:
-    """Draw a reference as a level line, named at its right end."""
-    line = {"dash": dash, "color": GREY, "width": 1.2}
-    figure.add_hline(
-        y=reference.value,
-        line=line,
-        annotation={"text": html.escape(reference.name), "font": {"color": GREY, "size": 11}},
-        annotation_position="bottom right",
+def _level(figure: Any, reference: Reference, dash: str, last: int) -> None:
+    """Draw a reference as a level line."""
+    figure.add_scatter(
+        x=[0, max(last, 1)],
+        y=[reference.value, reference.value],
+        mode="lines",
+        name=html.escape(f"{reference.name}, {reference.value:.4g}"),
+        line={"dash": dash, "color": GREY, "width": 1.5},
+        hoverinfo="name",
     )
 
 
@@ -184,10 +189,10 @@ def _failures(figure: Any, failed: Sequence[Trial]) -> None:
     figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
 
 
-def _stretch(figure: Any, values: Sequence[float], direction: Direction) -> None:
+def stretch(figure: Any, values: Sequence[float], direction: Direction) -> None:
     """Take a logarithmic axis for values to be minimized that span more than two powers of ten."""
     if direction is Direction.MINIMIZE and values and min(values) > 0 and max(values) > 100 * min(values):
-        figure.update_yaxes(type="log", selector={"overlaying": None})
+        figure.update_layout(yaxis_type="log")
 
 
 def write(figure: "Figure", path: Path) -> None:
@@ -218,7 +223,7 @@ def image(figure: "Figure", form: str) -> bytes:
     from kaleido.errors import ChromeNotFoundError
 
     if form not in FORMATS:
-        raise ConfigError(f"{form!r} is no format of a figure: html, {', '.join(FORMATS)}")
+        raise ConfigError(f"cannot draw {form!r}: the formats of a figure are html, {', '.join(FORMATS)}")
     try:
         return figure.to_image(form, width=960, height=540, scale=2)
     except (ChromeNotFoundError, RuntimeError) as error:

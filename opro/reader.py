@@ -15,7 +15,7 @@ from filelock import Timeout
 from opro import schema
 from opro.errors import ConfigError, StoreError, unknown
 from opro.journal import store_errors
-from opro.records import Event, EventKind, GenerationRecord, RunRecord, RunSpec, Spending, Status, StepRecord
+from opro.records import Event, EventKind, GenerationRecord, RunRecord, RunSpec, Spending, Standing, Status, StepRecord
 from opro.store import check_revision, lock_of, store_url
 from opro.types import Answer, Candidate, Direction, Evaluation, Origin, Reference, Trial, Usage
 
@@ -137,6 +137,13 @@ class Reader:
         with self._read() as connection:
             return [_generation(row) for row in connection.execute(query)]
 
+    def generation(self, run: str, number: int) -> GenerationRecord:
+        """Return one generation of a run."""
+        table = schema.generations
+        with self._read() as connection:
+            row = connection.execute(sa.select(table).where(table.c.run == run, table.c.id == number)).one()
+        return _generation(row)
+
     def replies(self, run: str, numbers: Collection[int]) -> dict[int, str]:
         """Return the first text of each of these generations of a run, by number."""
         table = schema.generations
@@ -148,13 +155,21 @@ class Reader:
                 found.update((row.id, row.text) for row in rows)
         return found
 
-    def standings(self) -> dict[str, tuple[int, float | None, float | None]]:
-        """Return for each run its last step, lowest and highest value, without reading its trials."""
-        table = schema.trials
-        columns = (table.c.run, sa.func.max(table.c.step), sa.func.min(table.c.value), sa.func.max(table.c.value))
+    def standings(self) -> dict[str, Standing]:
+        """Return how far each run is, without reading its texts; runs that have recorded nothing yet are left out."""
+        trials, made, call = schema.trials.c, schema.generations.c, sa.func
+        values = (trials.run, call.max(trials.step), call.count(), call.min(trials.value), call.max(trials.value))
+        tokens = call.sum(made.prompt_tokens + made.completion_tokens)
+        costs = (made.run, tokens, call.sum(made.usd), call.count() - call.count(made.usd))
         with self._read() as connection:
-            rows = connection.execute(sa.select(*columns).group_by(table.c.run))
-            return {run: (step, lowest, highest) for run, step, lowest, highest in rows}
+            counts = connection.execute(sa.select(*values, call.count(trials.value)).group_by(trials.run)).all()
+            spent = {run: paid for run, *paid in connection.execute(sa.select(*costs).group_by(made.run))}
+        found: dict[str, Standing] = {}
+        for run, step, count, lowest, highest, good in counts:
+            tokens, usd, unpriced = spent.get(run, (0, 0.0, 0))
+            money = None if unpriced else usd
+            found[run] = Standing(step, count, count - good, lowest, highest, int(tokens), money)
+        return found
 
     def spending(self, run: str) -> list[Spending]:
         """Return what each role cost in each step, the steps in order."""

@@ -61,6 +61,26 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run is, as a survey of the store tells without reading its texts.
+
+    `lowest` and `highest` are of its values; `usd` is None when the price of some of it is not known.
+    """
+
+    step: int = 0
+    trials: int = 0
+    failed: int = 0
+    lowest: float | None = None
+    highest: float | None = None
+    tokens: int = 0
+    usd: float | None = 0.0
+
+    def best(self, direction: Direction) -> float | None:
+        """The best value."""
+        return self.lowest if direction is Direction.MINIMIZE else self.highest
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecord:
     """How long a step took, in seconds: asking the proposer and scoring its candidates."""
 

@@ -57,6 +57,7 @@ trials = Table(
     Column("generation", Integer, nullable=True),
     Column("sample", Integer, nullable=True),
     Column("temperature", Float, nullable=True),
+    Index("values_of_run", "run", "step", "value"),
 )
 
 generations = Table(
@@ -78,6 +79,7 @@ generations = Table(
     Column("seconds", Float, nullable=False),
     Column("created", Float, nullable=False),
     Index("samples_of_request", "run", "role", "key", "first"),
+    Index("costs_of_run", "run", "prompt_tokens", "completion_tokens", "usd"),
 )
 
 events = Table(

@@ -10,7 +10,7 @@ import secrets
 import socket
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -153,6 +153,23 @@ class Store:
         with store_errors(f"cannot resume {run} in {self.name}"), self.engine.begin() as connection:
             connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run).values(**values))
         return Journal(self.engine, self.name, run, lock)
+
+    def delete(self, runs: Sequence[str]) -> None:
+        """Delete runs with all that is recorded under them, and what was made on their behalf.
+
+        Raises:
+            StoreError: a living process works on one of them; none is deleted then.
+        """
+        table = schema.runs.c
+        with store_errors(f"cannot remove runs of {self.name}"), self.engine.begin() as connection:
+            made = connection.execute(sa.select(table.id).where(table.parent.in_(runs))).scalars().all()
+        held = [_hold(run) for run in (*runs, *made)]
+        try:
+            with store_errors(f"cannot remove runs of {self.name}"), self.engine.begin() as connection:
+                connection.execute(sa.delete(schema.runs).where(table.id.in_((*runs, *made))))
+        finally:
+            for lock in held:
+                lock.release()
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,24 +2,24 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from opro.build import build_problem
+from opro.comparing import contestants_of, flat, label
 from opro.config import run_config
 from opro.console import cost_table, number, percent, plain, printable, summary_table
 from opro.errors import ConfigError, OproError
 from opro.export import answer_rows
 from opro.protocols import Problem
 from opro.reader import Reader, is_alive
-from opro.records import RunRecord, Status
+from opro.records import RunRecord, Standing, Status
 from opro.registry import find, known_names
 from opro.report import by_role, gap, optimum_of, outcome, replay, summarize, verdict
 from opro.review import review
-from opro.types import Direction
 from opro.verdict import compare
 
 WHOLE = 2000
@@ -31,8 +31,8 @@ def run_table(reader: Reader) -> Table:
     table = Table("run", "proposer", "seed", "status", "steps", "best value", "gap", title=reader.name)
     standings = reader.standings()
     for run in reader.runs():
-        step, lowest, highest = standings.get(run.id, (0, None, None))
-        best = lowest if run.spec.direction is Direction.MINIMIZE else highest
+        standing = standings.get(run.id, Standing())
+        best = standing.best(run.spec.direction)
         optimum = optimum_of(run.spec.references)
         distance = gap(best, optimum.value, run.spec.direction) if optimum and best is not None else None
         table.add_row(
@@ -40,7 +40,7 @@ def run_table(reader: Reader) -> Table:
             f"{run.spec.proposer} {run.spec.model}".strip(),
             str(run.spec.seed),
             "died" if run.status is Status.RUNNING and not is_alive(run) else run.status,
-            str(step),
+            str(standing.step),
             "none" if best is None else number(best),
             percent(distance),
         )
@@ -122,7 +122,7 @@ def compare_runs(console: Console, reader: Reader, names: Sequence[str], *, as_j
     Raises:
         ConfigError: they have not the same problem, or a contestant has two runs with one seed.
     """
-    contestants = _contestants(reader, names)
+    contestants = contestants_of(reader, names)
     rows = [(name, summarize(reader, run)) for name, runs in contestants.items() for run in runs]
     if as_json:
         sys.stdout.writelines(json.dumps({"contestant": name, **summary.as_dict()}) + "\n" for name, summary in rows)
@@ -140,40 +140,6 @@ def compare_runs(console: Console, reader: Reader, names: Sequence[str], *, as_j
     if len(set(spent.values())) > 1:
         evaluations = ", ".join(f"{name}: {count}" for name, count in spent.items())
         console.print(f"• Mind that they made unequal numbers of evaluations ({evaluations}).", highlight=False)
-
-
-def _contestants(reader: Reader, names: Sequence[str]) -> dict[str, list[RunRecord]]:
-    """Return the named runs, or whole studies, by contestant: all of a config but the seed."""
-    runs: dict[str, RunRecord] = {}
-    for name in names:
-        run = reader.run(name)
-        study = [other for other in reader.runs() if other.spec.study == run.id]
-        runs.update({each.id: each for each in (study if len(study) > 1 else [run])})
-    first = next(iter(runs.values())).spec
-    for run in runs.values():
-        if (run.spec.problem, run.spec.config["set"]) != (first.problem, first.config["set"]):
-            raise ConfigError(f"{run.id} has another problem or other settings of it: its values cannot be compared")
-    flats = [flat(run.spec.config) for run in runs.values()]
-    differing = {key for one in flats for key in one if any(other.get(key) != one[key] for other in flats)} - {"seed"}
-    contestants: dict[str, list[RunRecord]] = {}
-    for run in runs.values():
-        same = contestants.setdefault(label(run.spec.config, differing), [])
-        if any(other.spec.seed == run.spec.seed for other in same):
-            raise ConfigError(f"{run.id} is a second run with seed {run.spec.seed} of the same contestant: name one")
-        same.append(run)
-    return contestants
-
-
-def flat(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's config with the proposer's options beside the other keys."""
-    return {**{key: value for key, value in config.items() if key != "options"}, **config["options"]}
-
-
-def label(config: Mapping[str, Any], keys: Iterable[str]) -> str:
-    """Return the proposer with those of the settings that are to be told."""
-    left_out = {"problem", "proposer", "seed", "template"}
-    told = [f"{key}={value}" for key, value in flat(config).items() if key in keys and key not in left_out]
-    return f"{config['proposer']} {' '.join(told)}".strip()
 
 
 def show_table(kind: str, table: Mapping[str, str], option: str) -> None:

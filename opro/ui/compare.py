@@ -1,0 +1,152 @@
+"""Runs beside each other: best so far against what it took, with a band over seeds, and what may be said of them."""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from opro.comparing import contestants_of
+from opro.errors import ConfigError
+from opro.pictures import COLOURS, Picture, blank, stretch
+from opro.reader import Reader
+from opro.records import RunRecord
+from opro.report import outcome, summarize
+from opro.ui import data, parts
+from opro.verdict import compare
+
+AXES = {"candidates": "candidates scored", "seconds": "seconds of asking and scoring", "tokens": "tokens", "usd": "usd"}
+GRID = 200
+"""Places at which best values of several seeds are put together."""
+
+Curve = tuple[list[float], list[float]]
+"""Where the best value changes, by what it took, and the values."""
+
+
+def show(reader: Reader, store: str) -> None:
+    """Draw the page."""
+    st.title("Compare", anchor=False)
+    runs, _ = data.survey(reader, store)
+    labels = {run.id: f"{parts.name_of(run)} · {parts.short(parts.settings_of(run), 40)}" for run in runs}
+    st.session_state["compared"] = [run for run in st.session_state.get("compared", ()) if run in labels]
+    chosen = st.multiselect(
+        "Runs", list(labels), key="compared", format_func=labels.__getitem__, placeholder="Choose runs of one problem"
+    )
+    whole = st.toggle("With all seeds of their studies", value=False)
+    if not chosen:
+        st.info("Choose two or more runs: those that differ in their seeds only are drawn as one, with a band.")
+        return
+    try:
+        contestants = contestants_of(reader, chosen) if whole else _named(reader, chosen)
+    except ConfigError as error:
+        parts.explained(error)
+        return
+    axis = st.segmented_control("Against", list(AXES), default="candidates", key="axis") or "candidates"
+    picture = Picture("Best so far", "", lambda: _figure(reader, contestants, axis))
+    parts.chart(picture.draw(), "comparison")
+    _said(reader, contestants)
+    parts.figure_exports(picture, "comparison")
+
+
+def _named(reader: Reader, names: Sequence[str]) -> dict[str, list[RunRecord]]:
+    """Return just these runs by contestant."""
+    wanted = set(names)
+    found = contestants_of(reader, names)
+    return {name: [run for run in runs if run.id in wanted] for name, runs in found.items()}
+
+
+def _figure(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]], axis: str) -> Any:
+    direction = next(iter(contestants.values()))[0].spec.direction
+    figure = blank(AXES[axis], f"best value so far ({'lower' if direction == 'minimize' else 'higher'} is better)")
+    for place, (name, runs) in enumerate(contestants.items()):
+        curves = [curve for run in runs if (curve := _curve(reader, run, axis))[0]]
+        if curves:
+            _draw(figure, f"{parts.short(name)} ({len(curves)})", curves, COLOURS[place % len(COLOURS)])
+    stretch(figure, [value for one in figure.data for value in one.y], direction)
+    for reference in next(iter(contestants.values()))[0].spec.references:
+        if reference.optimum:
+            figure.add_hline(y=reference.value, line={"dash": "dash", "color": "#888888", "width": 1})
+    return figure
+
+
+def _draw(figure: Any, name: str, curves: Sequence[Curve], colour: str) -> None:
+    """Draw the mean of several seeds, and the band from the lowest to the highest of them."""
+    name = html.escape(name)
+    if len(curves) == 1:
+        x, y = curves[0]
+        figure.add_scatter(x=x, y=y, name=name, mode="lines", line={"shape": "hv", "color": colour, "width": 2})
+        return
+    grid = np.linspace(max(x[0] for x, _ in curves), max(x[-1] for x, _ in curves), GRID)
+    values = np.array([np.array(y)[np.clip(np.searchsorted(x, grid, side="right") - 1, 0, None)] for x, y in curves])
+    band = [*values.max(axis=0), *values.min(axis=0)[::-1]]
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    figure.add_scatter(
+        x=[*grid, *grid[::-1]],
+        y=band,
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},0.18)",
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+        mode="lines",
+    )
+    figure.add_scatter(x=grid, y=values.mean(axis=0), name=name, mode="lines", line={"color": colour, "width": 2})
+
+
+def _curve(reader: Reader, run: RunRecord, axis: str) -> Curve:
+    """Return the best so far of a run against what it took up to the end of each step, or against candidates."""
+    trials = reader.trials(run.id)
+    spent = _spent(reader, run, axis)
+    x: list[float] = []
+    y: list[float] = []
+    for trial in trials:
+        if trial.value is not None:
+            x.append(float(trial.number + 1) if spent is None else spent.get(trial.step, 0.0))
+            y.append(trial.value if not y or run.spec.direction.better(trial.value, y[-1]) else y[-1])
+    return x, y
+
+
+def _spent(reader: Reader, run: RunRecord, axis: str) -> dict[int, float] | None:
+    """Return what was spent up to the end of each step; None where candidates are counted."""
+    if axis == "candidates":
+        return None
+    steps = {record.step: record.asking + record.scoring for record in reader.steps(run.id)}
+    if axis != "seconds":
+        paid = dict.fromkeys(steps, 0.0)
+        for part in reader.spending(run.id):
+            amount = part.tokens if axis == "tokens" else part.usd or 0.0
+            paid[part.step] = paid.get(part.step, 0.0) + amount
+        steps = paid
+    total, upto = 0.0, dict[int, float]()
+    for step in sorted(steps):
+        total += steps[step]
+        upto[step] = total
+    return upto
+
+
+def _said(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]]) -> None:
+    rows: list[dict[str, Any]] = []
+    for name, runs in contestants.items():
+        made = [summarize(reader, run) for run in runs]
+        best = [one.best_value for one in made if one.best_value is not None]
+        rows.append(
+            {
+                "contestant": name,
+                "seeds": len(runs),
+                "best value, mean": float(np.mean(best)) if best else None,
+                "best value, spread": float(np.std(best, ddof=1)) if len(best) > 1 else None,
+                "candidates, mean": float(np.mean([one.trials for one in made])),
+                "seconds, mean": float(np.mean([one.seconds for one in made])),
+                "tokens, mean": float(np.mean([one.tokens for one in made])),
+            }
+        )
+    st.dataframe(rows, hide_index=True, alt="What each contestant reached")
+    first, *rest = contestants
+    direction = contestants[first][0].spec.direction
+    ours = [outcome(reader, run) for run in contestants[first]]
+    said: list[str] = []
+    for other in rest:
+        made_of = compare(other, ours, [outcome(reader, run) for run in contestants[other]], direction)
+        said.append(f"{made_of.sentence(first)}." if made_of else f"{first} and {other} share no seed.")
+    parts.sentences(said)

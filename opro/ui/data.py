@@ -1,0 +1,112 @@
+"""What the page knows: read from the store, kept between redrawings, and never read twice where it cannot change."""
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from opro.gallery import pictures_of
+from opro.pictures import Picture
+from opro.reader import Reader, is_alive
+from opro.records import RunRecord, Standing, Status
+from opro.report import optimum_of
+from opro.report import verdict as verdict_of
+from opro.trajectory import Trajectory
+from opro.types import Trial
+from opro.ui.commands import Started
+
+FRESH = 1.0
+"""Seconds for which a survey of the store counts as fresh."""
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def reader_of(store: str, made: float) -> Reader:
+    """Return the reader of a store, the same for all sessions; `made` tells a new file under an old name."""
+    del made
+    return Reader(store)
+
+
+def made_at(store: str) -> float:
+    """Return when the file of a store was made; 0 for a database server."""
+    path = Path(store).expanduser()
+    return path.stat().st_ino if path.exists() else 0.0
+
+
+@st.cache_resource(show_spinner=False)
+def started() -> list[Started]:
+    """Return the commands that this page has started."""
+    return []
+
+
+@st.cache_data(ttl=FRESH, show_spinner=False)
+def survey(_reader: Reader, store: str) -> tuple[list[RunRecord], dict[str, Standing]]:
+    """Return the runs, newest first, and how far each is."""
+    del store
+    return _reader.runs()[::-1], _reader.standings()
+
+
+def state(run: RunRecord) -> str:
+    """Return a run's status; one whose process is gone has died."""
+    return "died" if run.status is Status.RUNNING and not is_alive(run) else str(run.status)
+
+
+class Followed:
+    """The trials of a run, of which only new ones are read."""
+
+    def __init__(self, run: RunRecord) -> None:
+        self.run = run
+        self.trajectory = Trajectory(run.spec.direction)
+        self._trials: list[Trial] = []
+        self._lock = threading.Lock()
+        self.read = 0
+
+    def trials(self, reader: Reader) -> Sequence[Trial]:
+        """Return all trials that are there by now."""
+        with self._lock:
+            last = self._trials[-1].number if self._trials else -1
+            new = reader.trials(self.run.id, after=last)
+            self.read += len(new)
+            self._trials += new
+            self.trajectory.extend(new)
+            return tuple(self._trials)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def followed(store: str, run: str, _record: RunRecord) -> Followed:
+    """Return the trials of a run, shared by all sessions."""
+    del store, run
+    return Followed(_record)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def verdict_sentences(_reader: Reader, store: str, run: str, updated: float, _record: RunRecord) -> tuple[str, ...]:
+    """Return what may be said of a run."""
+    del store, run, updated
+    return verdict_of(_reader, [_record]).sentences
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def gallery(_reader: Reader, store: str, run: str, updated: float, _record: RunRecord) -> list[Picture]:
+    """Return the pictures of a run as it stood when it was last updated."""
+    del store, run, updated
+    return pictures_of(_reader, _record)
+
+
+def gap_of(run: RunRecord, best: float | None) -> float | None:
+    """Return how far a best value is from the optimum, in percent of it."""
+    optimum = optimum_of(run.spec.references)
+    if optimum is None or best is None or not optimum.value:
+        return None
+    cost = run.spec.direction.cost
+    return 100 * (cost(best) - cost(optimum.value)) / abs(optimum.value)
+
+
+def age(moment: float) -> str:
+    """Return how long ago a moment was, in words."""
+    seconds = max(0, int(time.time() - moment))
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"

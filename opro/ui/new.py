@@ -1,0 +1,189 @@
+"""Where runs begin: forms made of the problems' and proposers' own settings, and the command that they stand for."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from evaluators import PROBLEMS
+from opro.config import RunConfig
+from opro.errors import ConfigError
+from opro.proposers import PROPOSERS
+from opro.registry import find, known_names
+from opro.ui import commands, data, forms, parts
+
+OURS = ("steps", "per_step", "seed", "trials", "patience", "baselines", "concurrency", "seconds", "timeout", "deadline")
+FIRST = {"instructions": ("task", "data", "position", "reply_tokens", "train", "test")}
+"""Which settings of a problem with many of them stand first."""
+
+EASY = "linear-regression"
+"""The problem that the form begins with: it takes seconds, and the default model solves it."""
+
+MODELS = ("local", "openai:NAME@http://127.0.0.1:8000/v1", "openai:NAME", "vllm:HUB_ID", "uniform")
+
+
+def show(store: str) -> None:
+    """Draw the page."""
+    st.title("New run", anchor=False)
+    st.session_state["refused"] = False
+    modes = ("Optimize", "Evaluate instructions")
+    mode = st.segmented_control("Mode", modes, default=modes[0], key="mode", label_visibility="collapsed")
+    if mode == modes[1]:
+        _evaluation(store)
+    else:
+        _optimization(store)
+
+
+def _optimization(store: str) -> None:
+    given: Mapping[str, Any] = st.session_state.get("clone", {})
+    left, right = st.columns(2, gap="large")
+    with left:
+        config, kind = _problem(given)
+    with right:
+        config |= _search(given)
+        budget = st.text_input("budget", " ".join(given.get("budget", ())), help="such as 2.50usd, 1e6tok or 30min")
+        seeds = st.number_input("seeds", 1, 100, 1, help="so many runs, one after another; six are enough for a test")
+        with st.expander("Limits and more"):
+            ours = {name: RunConfig.model_fields[name] for name in OURS}
+            config |= forms.settings(_only(ours), "run", {name: given[name] for name in OURS if name in given})
+    if budget:
+        config["budget"] = budget.replace(",", " ").split()
+    for name, message in forms.refusals(RunConfig, {**config, "problem": kind}).items():
+        if name not in OURS:
+            st.error(parts.literal(f"{name}: {message}"), icon=":material/error:")
+            st.session_state["refused"] = True
+    _begin(commands.run_arguments(config, int(seeds)), store)
+    if given and st.button("Empty the form", help="forget the run that was cloned"):
+        st.session_state.pop("clone")
+        st.rerun()
+
+
+def _only(fields: Mapping[str, Any]) -> Any:
+    """Return a model of some of the fields of a run."""
+    from pydantic import create_model
+
+    return create_model("Limits", **{name: (field.annotation, field) for name, field in fields.items()})  # type: ignore[call-overload]
+
+
+def _problem(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Draw the choice of a problem with its settings."""
+    st.subheader("Problem", anchor=False)
+    names = known_names("problem", PROBLEMS)
+    before = given.get("problem")
+    options = names if before in (None, *names) else [before, *names]
+    at = options.index(before or EASY)
+    kind = (
+        st.selectbox("problem", options, index=at, key="problem", accept_new_options=True, help="or FILE.py:Class")
+        or names[0]
+    )
+    try:
+        made = find("problem", kind, PROBLEMS)
+    except ConfigError as error:
+        parts.explained(error)
+        st.session_state["refused"] = True
+        return {"problem": kind}, kind
+    st.caption(parts.literal((made.__doc__ or "").strip().partition("\n")[0]))
+    old = given.get("set", {}) if before == kind else {}
+    told = forms.settings(made.Config, f"set-{kind}", old, FIRST.get(kind, ())) if hasattr(made, "Config") else {}
+    return {"problem": kind, "set": told}, kind
+
+
+def _search(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw the choice of a proposer with its settings, and of the models."""
+    st.subheader("Search", anchor=False)
+    names = known_names("proposer", PROPOSERS)
+    at = names.index(given.get("proposer", "opro")) if given.get("proposer", "opro") in names else 0
+    kind = st.selectbox("proposer", names, index=at, key="proposer")
+    made = find("proposer", kind, PROPOSERS)
+    st.caption(parts.literal((made.__doc__ or "").strip().partition("\n")[0]))
+    config: dict[str, Any] = {} if kind == "opro" else {"proposer": kind}
+    if made.needs_model:
+        config["model"] = _model("optimizer model", "model", given)
+    scorer = _model("scorer model", "scorer", given, "the optimizer model")
+    config |= {name: value for name, value in (("scorer", scorer),) if value}
+    if config.get("model") == "local":
+        config.pop("model")
+    with st.expander(f"Settings of {kind}"):
+        old = given.get("options", {}) if given.get("proposer") == kind else {}
+        config["options"] = forms.settings(made.Config, f"option-{kind}", _without_text(old))
+    return config
+
+
+def _without_text(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored run's options without the template's text, which a new run reads afresh."""
+    return {name: value for name, value in options.items() if name not in ("template", "style")}
+
+
+def _model(label: str, key: str, given: Mapping[str, Any], empty: str = "") -> str:
+    options = [*([given[key]] if given.get(key) and given[key] not in MODELS else []), *MODELS]
+    chosen = st.selectbox(
+        label,
+        options,
+        index=options.index(given[key]) if given.get(key) else (None if empty else options.index("local")),
+        key=key,
+        accept_new_options=True,
+        placeholder=empty,
+        help="KIND:NAME; a key stands in an environment variable, never here",
+    )
+    return chosen or ""
+
+
+def _evaluation(store: str) -> None:
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Task", anchor=False)
+        made = find("problem", "instructions", PROBLEMS)
+        told = forms.settings(made.Config, "eval", {}, ("task", "data", "position", "reply_tokens", "test"))
+    with right:
+        st.subheader("Instructions", anchor=False)
+        lines = st.text_area("One a line; an empty line is no instruction", "\nLet's think step by step.", height=160)
+        scorer = _model("scorer model", "eval-scorer", {}, "local")
+        split = st.segmented_control("Examples", ("test", "train"), default="test") or "test"
+    task = told.pop("task", "")
+    _begin(commands.eval_arguments(task, lines.split("\n"), {"set": told, "scorer": scorer}, split), store)
+
+
+def _begin(arguments: list[str], store: str) -> None:
+    """Draw the command that the form stands for, and what starts it."""
+    st.caption("The same as this command:")
+    st.code(commands.command_line(arguments, store), language="bash", wrap_lines=True)
+    refused = bool(st.session_state["refused"])
+    with st.container(horizontal=True):
+        begin = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=refused)
+        estimate = arguments[0] == "run" and st.button("Estimate the cost", disabled=refused)
+    if refused:
+        st.caption("A value above is refused; its reason stands under it.")
+    if estimate:
+        _estimate(arguments, store)
+    if begin:
+        data.started().append(commands.start(arguments, store))
+        data.survey.clear()
+        st.session_state.pop("clone", None)
+        st.switch_page(st.session_state["pages"]["runs"])
+
+
+def _estimate(arguments: list[str], store: str) -> None:
+    with st.spinner("Rehearsing the first steps, without asking a model"):
+        done, said = commands.finish([*arguments, "--dry-run", "--json"], store)
+    if not done:
+        st.error(parts.literal(said.strip()), icon=":material/error:")
+        return
+    estimates = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    if not estimates:
+        st.info("No model is asked, so nothing is paid for.")
+        return
+    rows = [
+        {
+            "model as": one["role"],
+            "model": one["model"],
+            "requests": one["runs"] * one["requests"],
+            "tokens read": one["runs"] * one["likely"]["prompt"],
+            "tokens written": one["runs"] * one["likely"]["completion"],
+            "at most": one["runs"] * one["most"]["completion"],
+            "usd": None if one["likely_usd"] is None else one["runs"] * one["likely_usd"],
+        }
+        for one in estimates
+    ]
+    st.dataframe(rows, hide_index=True, alt="Estimated cost")
+    st.caption("To the last step; failed tries are not foreseen. An empty price is not known.")

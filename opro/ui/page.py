@@ -1,0 +1,83 @@
+"""The page's entry: finds the store, and leads to the pages."""
+
+import os
+import sys
+from functools import partial
+
+import pandas  # noqa: F401 - with plotly, loaded once and whole: sessions run in threads, which would race for them
+import plotly.graph_objects  # noqa: F401
+import streamlit as st
+
+from opro.errors import OproError
+from opro.reader import OlderStoreError, Reader
+from opro.store import default_store
+from opro.ui import commands, compare, data, new, parts, run, runs
+
+
+def store_name() -> str:
+    """Return the store to show: that of `--store` behind the script, else of $OPRO_STORE, else the one in your home."""
+    given = sys.argv[sys.argv.index("--store") + 1 :] if "--store" in sys.argv[:-1] else []
+    return given[0] if given else os.environ.get("OPRO_STORE") or default_store()
+
+
+def main() -> None:
+    """Draw the page."""
+    st.set_page_config("OPRO workbench", ":material/trending_up:", layout="wide")
+    st.html("<style>.stMainBlockContainer {padding-top: 4.5rem; padding-bottom: 3rem}</style>")
+    store = store_name()
+    reader = _opened(store)
+    made = {
+        "runs": st.Page(
+            partial(runs.show, reader, store), title="Runs", icon=":material/list:", url_path="", default=True
+        ),
+        "run": st.Page(partial(run.show, reader, store), title="Run", icon=":material/timeline:", url_path="run"),
+        "compare": st.Page(
+            partial(compare.show, reader, store), title="Compare", icon=":material/compare_arrows:", url_path="compare"
+        ),
+        "new": st.Page(partial(new.show, store), title="New run", icon=":material/add:", url_path="new"),
+    }
+    st.session_state["pages"] = made
+    chosen = st.navigation(list(made.values()), position="top")
+    if reader is None and chosen is not made["new"]:
+        _no_store(store)
+    else:
+        chosen.run()
+
+
+def _opened(store: str) -> Reader | None:
+    """Return the reader of the store; None, or no return, where it cannot be read."""
+    made = data.made_at(store)
+    if "://" not in store and not made:
+        return None
+    try:
+        return data.reader_of(store, made)
+    except OlderStoreError as error:
+        st.warning(parts.literal(str(error)))
+        if st.button("Bring it up to date"):
+            commands.finish(["list"], store)
+            st.rerun()
+    except OproError as error:
+        st.error(parts.literal(str(error)))
+        st.caption("The page only reads a store. Another one is opened by `opro ui --store FILE`.")
+    return st.stop()
+
+
+def _no_store(store: str) -> None:
+    st.title("Runs", anchor=False)
+    st.info(f"There is no store {parts.literal(store)} yet: the first run makes it.")
+    parts.started_commands()
+    if any(not one.over for one in data.started()):
+        st.caption("A run is starting; this page follows.")
+        _wait(store)
+    if st.button("New run", type="primary", icon=":material/add:"):
+        st.switch_page(st.session_state["pages"]["new"])
+
+
+@st.fragment(run_every=1)
+def _wait(store: str) -> None:
+    if data.made_at(store) or all(one.over for one in data.started()):
+        st.rerun()
+
+
+if __name__ == "__main__":
+    main()
