@@ -64,6 +64,10 @@ class BooleanKind:
         said = self._said(text)
         return said[-1] if said else None
 
+    def opening(self, sentence: str, example: Example) -> str | None:
+        """Return the last mention in the sentence."""
+        return self.lenient(sentence, example)
+
     def same(self, value: str, gold: str) -> bool:
         """Say whether it is the same word."""
         return value == gold

@@ -46,6 +46,9 @@ _NOT_AFTER = re.compile(
 )
 
 
+_TURN_AT_END = re.compile(r"(?:^|\n)[ \t]*[AQ]:\s*$")
+
+
 @dataclass(frozen=True, slots=True)
 class ChoiceKind:
     """Answers are options of a multiple choice, by letter or by text."""
@@ -75,7 +78,7 @@ class ChoiceKind:
         Neither what is denied ("(A) is wrong", "A or B") nor a list of the options as asked counts.
         """
         options = _options(self, example)
-        text = _without_list(text, options)
+        text = _TURN_AT_END.sub("", _without_list(text, options))
         if (bare := _bare(text, options)) is not None:
             return bare
         steps = [sentence for line in text.splitlines() for sentence in sentences(line) if sentence.strip(_EDGES)]
@@ -84,6 +87,10 @@ class ChoiceKind:
             return named
         last = next((found[-1] for step in steps if (found := _letters(step, options))), None)
         return last or next((named for step in steps if (named := _named(step, options))), None)
+
+    def opening(self, sentence: str, example: Example) -> str | None:
+        """Return the option that the sentence names last."""
+        return self.lenient(sentence, example)
 
     def same(self, value: str, gold: str) -> bool:
         """Say whether it is the same option."""

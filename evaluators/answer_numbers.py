@@ -48,6 +48,11 @@ _ITEM_AFTER = re.compile(r"[.)](?:[ \t]+\S|\*\*)")
 _SENTENCE_END = re.compile(r"\n|[.!?](?=\s)")
 _EQUAL_BEFORE = re.compile(r"=[\s$€£-]*$")
 _LONGEST = 60
+_HOW_MANY = re.compile(
+    r"\bhow\s+many\s+([a-z]+(?:\s+[a-z]+)?)\s+(?:do|does|did|are|is|were|was|will|would|can|have|has)\b", re.IGNORECASE
+)
+_NO_SENTENCE = re.compile(r"[=\n]|[.!?]\s+\S")
+_SHORT = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,12 @@ class NumberKind:
     def lenient(self, text: str, example: Example) -> str | None:
         """Return the last number mentioned, one in words only where there is none in digits.
 
-        Of the last sentence with numbers, what follows a "=" comes first, and what stands in parentheses last.
+        Of the last sentence with numbers, what follows a "=" comes first, and what stands in parentheses last. An
+        answer of one sentence that counts several things gives the count of what is asked for.
         """
-        del example
         text = plain(text)
+        if (asked := _count_of(text, example.question)) is not None:
+            return canonical(asked)
         rate = None
         for mention in _backwards(text):
             before = text[max(0, mention.start - 24) : mention.start]
@@ -87,6 +94,15 @@ class NumberKind:
                 return canonical(_result(text, mention).value)
         last = rate or next(reversed(word_mentions(text)), None)
         return canonical(last.value) if last else None
+
+    def opening(self, sentence: str, example: Example) -> str | None:
+        """Return the count of what is asked for, or the only number of a sentence that tells a total."""
+        sentence = plain(sentence)
+        found = _count_of(sentence, example.question)
+        values = {mention.value for mention in _all_mentions(sentence)}
+        if found is None and len(values) == 1 and re.search(r"\btotal\b", sentence, re.IGNORECASE):
+            found = values.pop()
+        return None if found is None else canonical(found)
 
     def same(self, value: str, gold: str) -> bool:
         """Say whether two numbers are equal; a longer decimal may be rounded to a gold answer's two or more decimals.
@@ -99,6 +115,19 @@ class NumberKind:
         if asked is None:
             return places is not None and places >= 3 and round(Fraction(gold), places) == Fraction(value)
         return asked >= 2 and (places is None or places > asked) and round(Fraction(value), asked) == Fraction(gold)
+
+
+def _count_of(text: str, question: str) -> Fraction | None:
+    """Return how many of what the question asks for an answer of one sentence counts, among other things or none."""
+    asked = [*_HOW_MANY.finditer(question)]
+    if not asked or _NO_SENTENCE.search(text.strip()) or len(text) > _SHORT:
+        return None
+    noun = re.escape(asked[-1][1])
+    found = _all_mentions(text)
+    if not found:
+        return Fraction(0) if re.search(rf"\bno\s+{noun}\b", text, re.IGNORECASE) else None
+    counted = [m for m in found if re.match(rf"\s*{noun}\b", text[m.end :], re.IGNORECASE)]
+    return counted[0].value if len(counted) == 1 else None
 
 
 def mentions(text: str) -> list[Mention]:

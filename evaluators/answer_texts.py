@@ -50,6 +50,10 @@ class TextKind:
         head, colon, tail = last.rpartition(": ")
         return normal(tail if colon and head and tail.strip(_QUOTES + ". ") else last) or None
 
+    def opening(self, sentence: str, example: Example) -> str | None:
+        """Return None: nothing tells an answer from other words."""
+        del sentence, example
+
     def same(self, value: str, gold: str) -> bool:
         """Say whether the normal forms are the same."""
         return value == gold
@@ -74,6 +78,10 @@ class PatternKind:
     def lenient(self, text: str, example: Example) -> str | None:
         """Return None: a pattern leaves nothing to guess."""
         del text, example
+
+    def opening(self, sentence: str, example: Example) -> str | None:
+        """Return None: nothing tells an answer from other words."""
+        del sentence, example
 
     def same(self, value: str, gold: str) -> bool:
         """Say whether the normal forms are the same."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from evaluators.answer_booleans import PAIRS, BooleanKind
 from evaluators.answer_choices import ChoiceKind
 from evaluators.answer_functions import FunctionKind
-from evaluators.answer_markers import evened, own_part, tail
+from evaluators.answer_markers import evened, first_line, own_part, sentences, tail
 from evaluators.answer_numbers import NumberKind
 from evaluators.answer_texts import PatternKind, TextKind
 from evaluators.task_types import Example
@@ -21,6 +21,9 @@ from opro.errors import ConfigError, unknown
 __all__ = ["PAIRS", "AnswerKind", "Extraction", "credit", "extract", "is_right", "kind_of", "readable"]
 
 KINDS = ("number", "choice", "boolean", "text", "regex:PATTERN", "module:function")
+
+
+_LEADS = re.compile(r"(?:to|let|let's|first|we|sure|here|given)\b", re.IGNORECASE)
 
 
 class ReadKind(Protocol):
@@ -41,6 +44,10 @@ class ReadKind(Protocol):
 
     def lenient(self, text: str, example: Example) -> str | None:
         """Return the value that the text mentions last."""
+        ...
+
+    def opening(self, sentence: str, example: Example) -> str | None:
+        """Return the value that the first sentence of a response gives, if it is an answer in itself."""
         ...
 
     def same(self, value: str, gold: str) -> bool:
@@ -103,10 +110,12 @@ def readable(kind: AnswerKind, example: Example) -> bool:
     return isinstance(kind, FunctionKind) or kind.gold(example) is not None
 
 
-def extract(response: str, kind: AnswerKind, example: Example) -> Extraction:
+def extract(response: str, kind: AnswerKind, example: Example, *, complete: bool = True) -> Extraction:
     """Return what `response` answers to `example`.
 
-    What follows a question of the model's own making ("Q: ...") counts only when nothing before it can be read.
+    What follows a question of the model's own making ("Q: ...") counts only when nothing before it can be read. What a
+    response mentions last is no answer where it was cut off before its end, for it was still on its way to one; then
+    only a marked answer counts, or one that the first sentence gives.
     """
     if isinstance(kind, FunctionKind):
         said = kind.judged(response, example)
@@ -114,7 +123,20 @@ def extract(response: str, kind: AnswerKind, example: Example) -> Extraction:
     own = own_part(response)
     found = _read(own, kind, example)
     whole = tail(response)
-    return _read(whole, kind, example) if found.value is None and own != whole else found
+    if found.value is None and own != whole:
+        found = _read(whole, kind, example)
+    if complete or found.strict is not None:
+        return found
+    opening = _opening(own)
+    value = kind.opening(opening, example) if opening else None
+    return Extraction(kind, value, "opening" if value else "", lenient=value)
+
+
+def _opening(text: str) -> str:
+    """Return the first sentence of a response that goes on behind it; "" for one that only leads to an answer."""
+    text = evened(text).strip()
+    first = sentences(first_line(text))[0].strip()
+    return "" if _LEADS.match(first) or len(first) == len(text) or not first.endswith((".", "!")) else first
 
 
 def credit(extraction: Extraction, example: Example) -> float:

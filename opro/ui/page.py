@@ -38,6 +38,8 @@ def main() -> None:
     }
     st.session_state["pages"] = made
     chosen = st.navigation(list(made.values()), position="top")
+    if parts.TO_OPEN in st.session_state:
+        parts.open_run(st.session_state.pop(parts.TO_OPEN))
     if reader is None and chosen is not made["new"]:
         _no_store(store)
     else:

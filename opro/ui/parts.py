@@ -107,6 +107,14 @@ def sentences(lines: Sequence[str]) -> None:
         st.markdown(f"- {literal(line)}")
 
 
+TO_OPEN = "to-open"
+
+
+def will_open(run: str) -> None:
+    """Have a run opened at the next drawing, so that a click is heard even if the page is being drawn anew."""
+    st.session_state[TO_OPEN] = run
+
+
 def open_run(run: str) -> None:
     """Go to the page of a run."""
     st.switch_page(st.session_state["pages"]["run"], query_params={"run": run})

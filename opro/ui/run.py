@@ -67,14 +67,21 @@ def _head(run: RunRecord, store: str) -> None:
     status = data.state(run)
     with right, st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         parts.badge(status)
-        if commands.can_stop(run) and st.button("Stop", icon=":material/stop_circle:"):
-            commands.stop(run)
-            st.toast("It ends as soon as what is paid for is recorded.")
-        if status != "running" and st.button("Resume", icon=":material/resume:"):
-            _resume(run, store)
+        if commands.can_stop(run):
+            st.button(
+                "Stop",
+                icon=":material/stop_circle:",
+                on_click=commands.stop,
+                args=(run,),
+                help="it ends as soon as what is paid for is recorded",
+            )
+        if status != "running":
+            st.button("Resume", icon=":material/resume:", on_click=_ask, args=(run.id,))
         if st.button("Clone", icon=":material/content_copy:", help="A new run with changes"):
             st.session_state["clone"] = dict(run.spec.config)
             st.switch_page(st.session_state["pages"]["new"])
+    if st.session_state.get(_RESUMING) == run.id:
+        _resume(run, store)
     model = f" · {run.spec.model}" if run.spec.model else ""
     scorer = f" · scored by {run.spec.scorer}" if run.spec.scorer else ""
     told = f"{run.id} · {contestant(run.spec)}{model}{scorer} · seed {run.spec.seed} · {data.age(run.created)}"
@@ -86,7 +93,19 @@ def _head(run: RunRecord, store: str) -> None:
     parts.started_commands()
 
 
-@st.dialog("Resume")
+_RESUMING = "resuming"
+
+
+def _ask(run: str) -> None:
+    """Have the dialog opened, and kept open whenever the page is drawn anew."""
+    st.session_state[_RESUMING] = run
+
+
+def _asked() -> None:
+    st.session_state.pop(_RESUMING, None)
+
+
+@st.dialog("Resume", on_dismiss=_asked)
 def _resume(run: RunRecord, store: str) -> None:
     steps = st.number_input("Steps at most, in all", min_value=0, value=int(run.spec.config["steps"]))
     budget = st.text_input("Another budget", placeholder="2.50usd, 1e6tok or 30min")
@@ -95,15 +114,21 @@ def _resume(run: RunRecord, store: str) -> None:
     if st.button("Resume", type="primary", key="resume-now"):
         data.started().append(commands.start(arguments, store))
         data.survey.clear()
+        _asked()
         st.rerun()
 
 
 def _trajectory(reader: Reader, store: str, run: RunRecord) -> None:
     alive = data.state(run) == "running"
-    st.fragment(_live, run_every=1 if alive else None)(reader, store, run)
+    st.fragment(_live, run_every=1 if alive or _coming(run) else None)(reader, store, run)
     if not alive:
         st.subheader("What may be said", anchor=False)
         parts.sentences(data.verdict_sentences(reader, store, run.id, run.updated, run))
+
+
+def _coming(run: RunRecord) -> bool:
+    """Say whether a command that the page has started is about to work on a run."""
+    return any(run.id in one.line and not one.over for one in data.started())
 
 
 def _live(reader: Reader, store: str, run: RunRecord) -> None:
@@ -114,6 +139,8 @@ def _live(reader: Reader, store: str, run: RunRecord) -> None:
     if data.state(now) != data.state(run):
         data.survey.clear()
         st.rerun()
+    if data.state(run) != "running" and _coming(run):
+        st.info("A command works on this run; its model may take a while to load.", icon=":material/hourglass_top:")
     _numbers(run, trials, follow)
     baselines = {} if now.status is Status.RUNNING else _baselines(reader, run)
     if trials:
@@ -143,7 +170,7 @@ def _numbers(run: RunRecord, trials: Sequence[Trial], follow: data.Followed) -> 
     with st.container(horizontal=True):
         st.metric("best value", parts.number(value), border=True)
         st.metric("first value", parts.number(first), border=True)
-        st.metric("gap to the optimum", "-" if gap is None else f"{gap:.2f} %", border=True)
+        st.metric("gap to the optimum", "-" if gap is None else f"{gap:,.{2 if gap < 1000 else 0}f} %", border=True)
         st.metric("step", f"{step} of {run.spec.config['steps']}", border=True)
         st.metric("candidates", f"{len(trials):,}", border=True)
         st.metric("failed", f"{follow.trajectory.invalid:,}", border=True)

@@ -48,6 +48,8 @@ def _searched(run: RunRecord) -> str:
 @st.fragment(run_every=2)
 def _now(reader: Reader, store: str) -> None:
     """Draw the runs that go on, and redraw the whole page when one begins or ends."""
+    if parts.TO_OPEN in st.session_state:
+        st.rerun()
     runs, standings = data.survey(reader, store)
     running = [run for run in runs if data.state(run) == "running"]
     now = [run.id for run in runs], [run.id for run in running]
@@ -87,10 +89,10 @@ def _card(reader: Reader, store: str, run: RunRecord, standing: Standing) -> Non
             min(1.0, standing.step / steps), f"step {standing.step} of {steps} · {standing.trials} candidates"
         )
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
-            if st.button("Open", key=f"open-{run.id}"):
-                parts.open_run(run.id)
-            if commands.can_stop(run) and st.button("Stop", key=f"stop-{run.id}", icon=":material/stop_circle:"):
-                commands.stop(run)
+            st.button("Open", key=f"open-{run.id}", on_click=parts.will_open, args=(run.id,))
+            if commands.can_stop(run):
+                stop = ":material/stop_circle:"
+                st.button("Stop", key=f"stop-{run.id}", icon=stop, on_click=commands.stop, args=(run,))
 
 
 def _table(runs: Sequence[RunRecord], standings: dict[str, Standing]) -> list[RunRecord]:

@@ -81,12 +81,13 @@ def begin(page: Page, steps: int) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("code").filter(has_text=f"--steps {steps}")).to_contain_text("--set w=36")
     page.get_by_role("button", name="Start").click()
-    page.get_by_role("button", name="Open").first.click()
+    expect(page.get_by_text("step 0 of").or_(page.get_by_text("candidates")).first).to_be_visible()
+    page.get_by_role("button", name="Open", exact=True).first.click()
 
 
 def end(page: Page) -> None:
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("stopped", exact=True).first).to_be_visible()
+    expect(page.get_by_text("stopped: interrupted")).to_be_visible()
 
 
 @pytest.mark.model

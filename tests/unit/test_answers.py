@@ -275,3 +275,44 @@ def test_a_reader_does_not_stall_on_a_text_that_goes_on_for_ever(text: str) -> N
     for kind in ALL_KINDS:
         extract(text * (200_000 // len(text)), kind, Example.of("q", "B", OPTIONS))
     assert time.process_time() - start < 60  # seconds; a fraction of one where nothing is quadratic
+
+
+@pytest.mark.parametrize(
+    ("response", "value"),
+    [
+        ("Let's see. First, not False is True, so we have", None),
+        ("To solve the expression we evaluate not True.\n\n1. It is", None),
+        ("The expression `not False` evaluates to `True`. Step by step: 1. not True is False and", "true"),
+        ("We see that it is true.\nThe answer is False. To check, True and", "false"),
+        ("True and False", None),
+    ],
+)
+def test_of_a_response_that_was_cut_off_no_mention_on_the_way_is_an_answer(response: str, value: str | None) -> None:
+    kind = kind_of("boolean", ("True", "False"))
+    assert extract(response, kind, Example.of("q", "True"), complete=False).value == value
+
+
+@pytest.mark.parametrize(
+    ("response", "complete", "value"),
+    [
+        ("There are 5 fruits and 1 animal in the list.", True, "5"),
+        ("I see 1 animal, and 3 musical instruments.", True, None),
+        ("There are no fruits on the list.", True, "0"),
+        ("Each of 3 friends has 2 fruits.\nSo there are 3 * 2 = 6", True, "6"),
+        ("You have a flute, three grapes, and a violin. To find the total, we", False, None),
+        ("You have a total of 10 pieces. They are 1. a pear, 2. an", False, "10"),
+        ("You have 4 fruits. They are 1. a pear, 2. an", False, "4"),
+    ],
+)
+def test_a_sentence_that_counts_several_things_answers_with_what_is_asked_for(
+    response: str,
+    complete: bool,
+    value: str | None,  # noqa: FBT001 - a column of the table
+) -> None:
+    example = Example.of("I have two pears and a cat. How many fruits do I have?", "2")
+    read_as = extract(response, kind_of("number"), example, complete=complete).value
+    assert read_as == value if value else read_as != "1"
+
+
+def test_the_mark_of_a_next_turn_is_no_option() -> None:
+    assert read('The best instruction is "The best".\n\nA:', kind_of("choice"), "(A)", OPTIONS) is None
