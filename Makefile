@@ -2,6 +2,7 @@
 # make test    everything that proves the workbench (fetches the default model once)
 # make test-vllm  the vLLM backend, with vLLM's CPU build in an environment of its own (large, made once)
 # make check   format, lint, types and import layers
+# make screenshots  the pictures of docs/page/, from the store in STORE (needs Chromium)
 # make bench   the measurements of BENCHMARKS.md (hours; see there for single ones)
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 STORE := demo.db
 
-.PHONY: demo test test-vllm check bench clean
+.PHONY: demo test test-vllm check bench screenshots clean
 
 $(BIN)/opro: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
@@ -30,7 +31,8 @@ demo: $(BIN)/opro
 	@echo
 	@echo "Look closer:   $(BIN)/opro list --store $(STORE)"
 	@echo "               $(BIN)/opro show RUN --step 3 --store $(STORE)"
-	@echo "Draw it:       $(BIN)/opro show RUN --figure trajectory.svg --store $(STORE)"
+	@echo "Open the page: $(BIN)/opro ui --store $(STORE)"
+	@echo "Draw it:       $(BIN)/opro show RUN --figure trajectory.html --store $(STORE)"
 
 test: $(VENV)/dev
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
@@ -45,10 +47,13 @@ check: $(VENV)/dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+screenshots: $(VENV)/dev
+	$(BIN)/python scripts/screenshots.py $(STORE) docs/page
+
 bench: $(VENV)/dev
-	for name in linear_regression tsp overhead local_model openai throughput racing; do \
+	for name in linear_regression tsp overhead local_model openai throughput racing page; do \
 		$(BIN)/python -m tests.bench.bench_$$name || exit 1; done
-	@echo "bench_scoring and bench_vllm want --data FOLDER, and the latter vLLM's environment: see BENCHMARKS.md"
+	@echo "bench_scoring, bench_vllm, bench_instructions and bench_loop want data, models or servers: see BENCHMARKS.md"
 
 clean:
 	rm -rf $(VENV) $(VLLM_VENV)

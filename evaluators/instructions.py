@@ -16,7 +16,7 @@ from opro.errors import ConfigError, InvalidSolutionError
 from opro.pictures import Picture
 from opro.protocols import LanguageModel
 from opro.racing import Rules
-from opro.types import Brief, Candidate, Direction, Evaluation, Trial
+from opro.types import Brief, Candidate, Direction, Evaluation, Reference, Trial
 
 HUMAN = (
     "",
@@ -158,8 +158,9 @@ class Instructions:
         one = self._train[example]
         return f"{self._layout.text(one.question, SLOT)}\nGround truth answer: {one.gold}"
 
-    def pictures(self, trials: Sequence[Trial]) -> Sequence[Picture]:
+    def pictures(self, trials: Sequence[Trial], references: Sequence[Reference]) -> Sequence[Picture]:
         """See Pictured."""
+        del references
         return instructions_pictures.pictures(trials)
 
     async def evaluate(self, candidates: Sequence[Candidate]) -> Sequence[Evaluation]:

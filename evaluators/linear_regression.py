@@ -140,8 +140,9 @@ class LinearRegression:
         w, b = point.tolist()
         return _text(_clip(w), _clip(b))
 
-    def pictures(self, trials: Sequence[Trial]) -> Sequence[Picture]:
+    def pictures(self, trials: Sequence[Trial], references: Sequence[Reference]) -> Sequence[Picture]:
         """See Pictured."""
+        del references
         planted = float(self.config.w), float(self.config.b)
         best = float(self._best_pair[0]), float(self._best_pair[1])
         points = linear_regression_pictures.Points(self._x, self._y, planted, best)

@@ -124,13 +124,9 @@ class TourLength:
         """
         return self._references
 
-    def refer(self, references: Sequence[Reference]) -> None:
-        """Take the references from the record of a run, so that they are not computed again."""
-        self._references = tuple(references)
-
-    def pictures(self, trials: Sequence[Trial]) -> Sequence[Picture]:
+    def pictures(self, trials: Sequence[Trial], references: Sequence[Reference]) -> Sequence[Picture]:
         """See Pictured."""
-        cities = tsp_pictures.Cities(self.points, self.names, self._tour, self.references)
+        cities = tsp_pictures.Cities(self.points, self.names, self._tour, references)
         return tsp_pictures.pictures(cities, trials)
 
     def draw(self, random: Random) -> str:

@@ -44,7 +44,7 @@ class Cities:
     points: NDArray[np.float64]
     names: Sequence[str]
     tour: Callable[[str], Sequence[int]]
-    references: Callable[[], Sequence[Reference]]
+    references: Sequence[Reference]
 
     def path(self, text: str) -> dict[str, Any]:
         """Return the points of a closed tour in order, and the names of its cities."""
@@ -106,7 +106,7 @@ def _beside(cities: Cities, text: str) -> list[str]:
 
 
 def _optimum(figure: Any, cities: Cities) -> None:
-    optimum = next((one for one in cities.references() if one.optimum and one.solution), None)
+    optimum = next((one for one in cities.references if one.optimum and one.solution), None)
     path: dict[str, Any] = cities.path(optimum.solution) if optimum else {"x": [], "y": []}
     figure.add_scatter(
         **path,

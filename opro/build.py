@@ -5,10 +5,11 @@ from hashlib import sha256
 from typing import Any
 
 from evaluators import PROBLEMS
-from opro.config import RunConfig
-from opro.errors import ConfigError, ModelError
+from opro.config import RunConfig, run_config
+from opro.errors import ConfigError, ModelError, OproError
 from opro.proposers import PROPOSERS
 from opro.protocols import Identified, LanguageModel, Problem, Proposer
+from opro.records import RunRecord
 from opro.registry import configure, find
 from scorer_models import open_model
 
@@ -24,6 +25,14 @@ def build_problem(config: RunConfig) -> Problem:
     if config.set:
         raise ConfigError(f"{config.problem} has no settings; it was given {', '.join(config.set)}")
     return made()
+
+
+def problem_of(run: RunRecord) -> Problem | None:
+    """Return the problem of a stored run; None for one of the user's own that cannot be made here any more."""
+    try:
+        return build_problem(run_config(run.spec.config))
+    except OproError:
+        return None
 
 
 def problem_fingerprint(problem: Problem) -> str:

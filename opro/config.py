@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import tomli_w
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -89,7 +89,7 @@ def as_toml(config: RunConfig) -> str:
 def _stated(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values without those that are None, which TOML cannot say."""
     return {
-        name: _stated(value) if isinstance(value, dict) else value
+        name: _stated(cast("Mapping[str, Any]", value)) if isinstance(value, dict) else value
         for name, value in values.items()
         if value is not None
     }

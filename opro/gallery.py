@@ -1,24 +1,14 @@
 """All pictures of a stored run: its trajectory, and what its problem draws."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
-from opro.build import build_problem
-from opro.config import run_config
-from opro.errors import OproError, unknown
+from opro.build import problem_of
+from opro.errors import unknown
 from opro.pictures import Picture, trajectory_picture
-from opro.protocols import Pictured, Problem
+from opro.protocols import Pictured
 from opro.reader import Reader
 from opro.records import RunRecord
 from opro.report import contestant
-from opro.types import Reference
-
-
-@runtime_checkable
-class _Referred(Protocol):
-    """A problem that would compute anew, for its pictures, the references which the record of a run holds."""
-
-    def refer(self, references: Sequence[Reference]) -> None: ...
 
 
 def pictures_of(reader: Reader, run: RunRecord) -> list[Picture]:
@@ -26,11 +16,9 @@ def pictures_of(reader: Reader, run: RunRecord) -> list[Picture]:
     trials = reader.whole_trials(run.id)
     baselines = {contestant(one.spec): reader.trials(one.id) for one in reader.baselines_of(run.id)}
     pictures = [trajectory_picture(trials, run.spec.direction, run.spec.references, baselines)]
-    problem = _problem(run)
-    if isinstance(problem, _Referred):
-        problem.refer(run.spec.references)
+    problem = problem_of(run)
     if isinstance(problem, Pictured):
-        pictures += problem.pictures(trials)
+        pictures += problem.pictures(trials, run.spec.references)
     return pictures
 
 
@@ -46,10 +34,3 @@ def picture(pictures: Sequence[Picture], title: str | None) -> Picture:
     if found is None:
         raise unknown("picture", title, [one.title for one in pictures])
     return found
-
-
-def _problem(run: RunRecord) -> Problem | None:
-    try:
-        return build_problem(run_config(run.spec.config))
-    except OproError:  # a problem of the user's own that is not here any more: its trajectory is drawn all the same
-        return None

@@ -132,8 +132,11 @@ class Remarked(Protocol):
 class Pictured(Protocol):
     """A problem that shows what its trials mean."""
 
-    def pictures(self, trials: Sequence[Trial]) -> Sequence[Picture]:
-        """Return pictures of trials, whole ones with the scorer's answers in them; pure, and cheap until drawn."""
+    def pictures(self, trials: Sequence[Trial], references: Sequence[Reference]) -> Sequence[Picture]:
+        """Return pictures of trials, whole ones with the scorer's answers in them; pure, and cheap until drawn.
+
+        The references are those of the run's record: some take long to compute again.
+        """
         ...
 
 

@@ -112,9 +112,9 @@ class Reader:
             query = query.where(table.c.split == split)
         found: dict[int, list[Answer]] = {}
         with self._read() as connection:
-            for _, trial, split, example, *rest in connection.execute(query):
+            for _, trial, part, example, *rest in connection.execute(query):
                 score, extracted, gold, flagged, generation, tokens, failure = rest
-                answer = Answer(example, score, extracted, gold, flagged, generation, tokens, split, failure)
+                answer = Answer(example, score, extracted, gold, flagged, generation, tokens, part, failure)
                 found.setdefault(trial, []).append(answer)
         return {trial: tuple(answers) for trial, answers in found.items()}
 

@@ -8,13 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from opro.build import build_problem
+from opro.build import problem_of
 from opro.comparing import contestants_of, flat, label
-from opro.config import run_config
 from opro.console import cost_table, number, percent, plain, printable, summary_table
-from opro.errors import ConfigError, OproError
+from opro.errors import ConfigError
 from opro.export import answer_rows
-from opro.protocols import Problem
 from opro.reader import Reader, is_alive
 from opro.records import RunRecord, Standing, Status
 from opro.registry import find, known_names
@@ -80,7 +78,7 @@ def show_step(console: Console, reader: Reader, run: RunRecord, step: int) -> No
     if step > last:
         raise ConfigError(f"{run.id} has no step {step}; its last is {last}")
     trials = [trial for trial in reader.trials(run.id) if trial.step <= step]
-    problem = _problem(run)
+    problem = problem_of(run)
     for generation in reader.generations(run.id, step=step):
         console.rule(f"{generation.role}, temperature {generation.temperature:.3g}, {generation.seconds:.2f} s")
         console.print(printable(generation.prompt), markup=False, highlight=False)
@@ -107,13 +105,6 @@ def show_flagged(console: Console, reader: Reader, run: RunRecord) -> None:
             cells = (row["split"], row["extracted"] or "", row["gold"], counted, row["reply"] or "")
             table.add_row(str(row["trial"]), *(plain(cell, WHOLE) for cell in cells))
     console.print(table if table.row_count else "No reply of this run is flagged.")
-
-
-def _problem(run: RunRecord) -> Problem | None:
-    try:
-        return build_problem(run_config(run.spec.config))
-    except OproError:  # a problem of the user's own that is not here any more: show what can be shown
-        return None
 
 
 def compare_runs(console: Console, reader: Reader, names: Sequence[str], *, as_json: bool) -> None:

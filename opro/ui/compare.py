@@ -58,7 +58,7 @@ def _named(reader: Reader, names: Sequence[str]) -> dict[str, list[RunRecord]]:
 
 def _figure(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]], axis: str) -> Any:
     direction = next(iter(contestants.values()))[0].spec.direction
-    figure = blank(AXES[axis], f"best value so far ({'lower' if direction == 'minimize' else 'higher'} is better)")
+    figure: Any = blank(AXES[axis], f"best value so far ({'lower' if direction == 'minimize' else 'higher'} is better)")
     for place, (name, runs) in enumerate(contestants.items()):
         curves = [curve for run in runs if (curve := _curve(reader, run, axis))[0]]
         if curves:

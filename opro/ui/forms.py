@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 import streamlit as st
 from pydantic import BaseModel, ValidationError
@@ -60,10 +60,10 @@ def refusals(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, str
 
 
 def _default(field: FieldInfo) -> Any:
-    default = field.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    default: Any = field.get_default(call_default_factory=True)  # type: ignore[call-arg]
     if default is PydanticUndefined:
         return ""
-    return list(default) if isinstance(default, tuple) else default
+    return list(cast("tuple[Any, ...]", default)) if isinstance(default, tuple) else default
 
 
 def _field(name: str, field: FieldInfo, key: str, given: Mapping[str, Any], places: dict[str, Any]) -> Any:

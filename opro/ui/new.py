@@ -84,7 +84,7 @@ def _problem(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         st.session_state["refused"] = True
         return {"problem": kind}, kind
     st.caption(parts.literal((made.__doc__ or "").strip().partition("\n")[0]))
-    old = given.get("set", {}) if before == kind else {}
+    old: Mapping[str, Any] = given.get("set", {}) if before == kind else {}
     told = forms.settings(made.Config, f"set-{kind}", old, FIRST.get(kind, ())) if hasattr(made, "Config") else {}
     return {"problem": kind, "set": told}, kind
 
@@ -105,7 +105,7 @@ def _search(given: Mapping[str, Any]) -> dict[str, Any]:
     if config.get("model") == "local":
         config.pop("model")
     with st.expander(f"Settings of {kind}"):
-        old = given.get("options", {}) if given.get("proposer") == kind else {}
+        old: Mapping[str, Any] = given.get("options", {}) if given.get("proposer") == kind else {}
         config["options"] = forms.settings(made.Config, f"option-{kind}", _without_text(old))
     return config
 

@@ -2,16 +2,20 @@
 
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
-import pandas  # noqa: F401 - with plotly, loaded once and whole: sessions run in threads, which would race for them
-import plotly.graph_objects  # noqa: F401
 import streamlit as st
+from streamlit.navigation.page import Page
 
 from opro.errors import OproError
 from opro.reader import OlderStoreError, Reader
 from opro.store import default_store
 from opro.ui import commands, compare, data, new, parts, run, runs
+
+for heavy in ("pandas", "plotly.graph_objects"):  # whole before sessions, which run in threads, would race for them
+    import_module(heavy)
 
 
 def store_name() -> str:
@@ -26,24 +30,22 @@ def main() -> None:
     st.html("<style>.stMainBlockContainer {padding-top: 4.5rem; padding-bottom: 3rem}</style>")
     store = store_name()
     reader = _opened(store)
+
+    def page(draw: Callable[[Reader, str], None], title: str, icon: str, address: str) -> Page:
+        shown = partial(_no_store, store) if reader is None else partial(draw, reader, store)
+        return st.Page(shown, title=title, icon=f":material/{icon}:", url_path=address, default=not address)
+
     made = {
-        "runs": st.Page(
-            partial(runs.show, reader, store), title="Runs", icon=":material/list:", url_path="", default=True
-        ),
-        "run": st.Page(partial(run.show, reader, store), title="Run", icon=":material/timeline:", url_path="run"),
-        "compare": st.Page(
-            partial(compare.show, reader, store), title="Compare", icon=":material/compare_arrows:", url_path="compare"
-        ),
+        "runs": page(runs.show, "Runs", "list", ""),
+        "run": page(run.show, "Run", "timeline", "run"),
+        "compare": page(compare.show, "Compare", "compare_arrows", "compare"),
         "new": st.Page(partial(new.show, store), title="New run", icon=":material/add:", url_path="new"),
     }
     st.session_state["pages"] = made
     chosen = st.navigation(list(made.values()), position="top")
     if parts.TO_OPEN in st.session_state:
         parts.open_run(st.session_state.pop(parts.TO_OPEN))
-    if reader is None and chosen is not made["new"]:
-        _no_store(store)
-    else:
-        chosen.run()
+    chosen.run()
 
 
 def _opened(store: str) -> Reader | None:

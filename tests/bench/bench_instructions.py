@@ -21,7 +21,7 @@ from opro.report import summarize
 from opro.workbench import BEST_OF_N, Workbench
 from tests.bench.machine import machine
 
-TASKS = "bbh/object_counting,bbh/boolean_expressions,bbh/date_understanding,bbh/word_sorting,bbh/sports_understanding"
+TASKS = "bbh/object_counting,bbh/boolean_expressions,bbh/date_understanding,bbh/dyck_languages,bbh/sports_understanding"
 
 
 def config_of(task: str, given: argparse.Namespace) -> RunConfig:
@@ -84,6 +84,7 @@ async def main() -> None:
     parser.add_argument("--position", default="Q_end")
     parser.add_argument("--reply-tokens", type=int, default=40, help="of the scorer; few leave no room for reasoning")
     parser.add_argument("--concurrency", type=int, default=128)
+    parser.add_argument("--best-of-n", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     print(machine())
@@ -92,7 +93,7 @@ async def main() -> None:
     workbench = Workbench(given.store)
     for task in given.tasks.split(","):
         began = time.monotonic()
-        made = await workbench.examine(await searched(workbench, config_of(task, given)))
+        made = await workbench.examine(await searched(workbench, config_of(task, given)), best_of_n=given.best_of_n)
         print(row(task, workbench, made, (time.monotonic() - began) / 60), flush=True)
         print("\n".join(f"{one.name}: {one.text!r}" for one in made.examined), flush=True)
         print("\n".join(f"  {sentence}" for sentence in made.sentences), flush=True)

@@ -306,8 +306,8 @@ def test_of_a_response_that_was_cut_off_no_mention_on_the_way_is_an_answer(respo
 )
 def test_a_sentence_that_counts_several_things_answers_with_what_is_asked_for(
     response: str,
-    complete: bool,
-    value: str | None,  # noqa: FBT001 - a column of the table
+    complete: bool,  # noqa: FBT001 - a column of the table
+    value: str | None,
 ) -> None:
     example = Example.of("I have two pears and a cat. How many fruits do I have?", "2")
     read_as = extract(response, kind_of("number"), example, complete=complete).value

@@ -67,9 +67,11 @@ def quizzed(trial: MakeTrial) -> list[Trial]:
     ]
 
 
-def drawn(problem: Pictured, trials: Sequence[Trial]) -> dict[str, dict[str, Any]]:
+def drawn(
+    problem: Pictured, trials: Sequence[Trial], references: Sequence[Reference] = ()
+) -> dict[str, dict[str, Any]]:
     """Draw all pictures of a problem; return the figures as plain values, by title."""
-    return {one.title: json.loads(one.draw().to_json()) for one in problem.pictures(trials)}
+    return {one.title: json.loads(one.draw().to_json()) for one in problem.pictures(trials, references)}
 
 
 def texts_in(value: Any) -> list[str]:
@@ -137,8 +139,8 @@ async def test_every_problem_draws_its_start_failures_and_nothing(
 
 
 def test_titles_are_unique_and_captions_are_sentences(instructions: Instructions, quizzed: list[Trial]) -> None:
-    made = [*instructions.pictures(quizzed), *TourLength(TourLength.Config(n=5), 0).pictures([])]
-    made += LinearRegression(LinearRegression.Config(), 0).pictures([])
+    made = [*instructions.pictures(quizzed, ()), *TourLength(TourLength.Config(n=5), 0).pictures([], ())]
+    made += LinearRegression(LinearRegression.Config(), 0).pictures([], ())
     assert len({one.title for one in made}) == len(made)
     assert all(one.caption.endswith(".") for one in made)
 
@@ -161,9 +163,9 @@ def test_pictures_do_not_change_what_they_draw(instructions: Instructions, quizz
 
 def test_no_figure_names_a_background_or_a_text_colour(instructions: Instructions, quizzed: list[Trial]) -> None:
     for one in (
-        *instructions.pictures(quizzed),
-        *TourLength(TourLength.Config(n=5), 0).pictures([]),
-        *LinearRegression(LinearRegression.Config(), 0).pictures([]),
+        *instructions.pictures(quizzed, ()),
+        *TourLength(TourLength.Config(n=5), 0).pictures([], ()),
+        *LinearRegression(LinearRegression.Config(), 0).pictures([], ()),
     ):
         layout = one.draw().layout
         layout.template = None
@@ -209,7 +211,7 @@ async def test_a_map_has_the_optimum_and_a_frame_for_each_improvement() -> None:
     candidates = [Candidate("A D B F C E"), Candidate("A B C D E F"), Candidate(best)]
     evaluations = await problem.evaluate(candidates)
     trials = [Trial(n, 0, *both) for n, both in enumerate(zip(candidates, evaluations, strict=True))]
-    figure = drawn(problem, trials)["Map"]
+    figure = drawn(problem, trials, problem.references())["Map"]
     better = improvements(trials, Direction.MINIMIZE)
     assert len(better) > 1
     assert [frame["name"] for frame in figure["frames"]] == [str(one.number) for one in better]
@@ -224,17 +226,16 @@ async def test_a_map_has_the_optimum_and_a_frame_for_each_improvement() -> None:
 
 def test_a_map_takes_the_references_of_the_record() -> None:
     problem = TourLength(TourLength.Config(n=MOST_NAMED + 1), 0)
-    problem.refer([Reference("optimum", 12.5, optimum=True, solution=" ".join(problem.names))])
-    optimum, _, cities = drawn(problem, [])["Map"]["data"]
+    reference = Reference("optimum", 12.5, optimum=True, solution=" ".join(problem.names))
+    optimum, _, cities = drawn(problem, [], [reference])["Map"]["data"]
     assert optimum["name"] == "optimum, length 12.5"
     assert cities["mode"] == "markers"  # too many to be named
-    problem.refer([])
     assert drawn(problem, [])["Map"]["data"][0]["showlegend"] is False
 
 
 def test_instructions_without_answers_have_no_pictures(instructions: Instructions, trial: MakeTrial) -> None:
-    assert instructions.pictures([]) == []
-    assert instructions.pictures([trial(0, "a", 0.5), trial(1, "b", None)]) == []
+    assert instructions.pictures([], ()) == []
+    assert instructions.pictures([trial(0, "a", 0.5), trial(1, "b", None)], ()) == []
 
 
 def test_the_grid_shows_every_outcome_best_on_top(instructions: Instructions, quizzed: list[Trial]) -> None:
@@ -256,7 +257,7 @@ def test_at_most_so_many_instructions_and_examples_are_drawn_and_the_caption_say
     instructions: Instructions,
 ) -> None:
     many = [asked(n, [n % 2] * (MOST_EXAMPLES + 50)) for n in range(MOST_INSTRUCTIONS + 5)]
-    made = {one.title: one for one in instructions.pictures(many)}
+    made = {one.title: one for one in instructions.pictures(many, ())}
     grid: Any = made["Which examples"].draw().data[0]
     assert len(grid.z) == MOST_INSTRUCTIONS
     assert len(grid.z[0]) == MOST_EXAMPLES

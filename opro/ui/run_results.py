@@ -1,0 +1,118 @@
+"""What a run cost, what may be said of it, and all of it as files."""
+
+from typing import Any
+
+import streamlit as st
+
+from opro.build import problem_of
+from opro.config import as_toml, run_config
+from opro.errors import ConfigError
+from opro.examination import report
+from opro.export import TABLES, as_text
+from opro.pictures import blank
+from opro.protocols import Examinable
+from opro.reader import Reader
+from opro.records import RunRecord, Spending, Status
+from opro.report import by_role
+from opro.ui import commands, data, parts
+
+JUDGING = (
+    "This asks the scorer the test examples, and draws as many candidates blindly; it costs about the run once more."
+)
+
+
+def cost(reader: Reader, store: str, run: RunRecord) -> None:
+    """Draw what the run cost, and what happened on the way."""
+    del store
+    spent = reader.spending(run.id)
+    if not spent:
+        st.info("No model was asked, so this cost only time.")
+    else:
+        st.dataframe([_cost_row(part) for part in by_role(spent)], hide_index=True, alt="Cost by role")
+    steps = reader.steps(run.id)
+    figure = blank("step", "seconds")
+    figure.add_bar(x=[one.step for one in steps], y=[one.asking for one in steps], name="asking")
+    figure.add_bar(x=[one.step for one in steps], y=[one.scoring for one in steps], name="scoring")
+    figure.update_layout(barmode="stack")
+    parts.chart(figure, f"seconds-{run.id}")
+    if spent:
+        tokens = blank("step", "tokens")
+        for role in dict.fromkeys(part.role for part in spent):
+            mine = [part for part in spent if part.role == role]
+            tokens.add_bar(x=[part.step for part in mine], y=[part.tokens for part in mine], name=role)
+        tokens.update_layout(barmode="stack")
+        parts.chart(tokens, f"tokens-{run.id}")
+    events = reader.events(run.id)
+    if events:
+        st.subheader("What happened on the way", anchor=False)
+        rows = [{"step": one.step, "what": str(one.kind), "model as": one.role, "text": one.text} for one in events]
+        st.dataframe(rows, hide_index=True, alt="Faults and notes")
+
+
+def _cost_row(part: Spending) -> dict[str, Any]:
+    seconds = part.seconds or None
+    return {
+        "model as": part.role,
+        "requests": part.requests,
+        "tokens read": part.usage.prompt,
+        "of them cached": part.usage.cached,
+        "tokens written": part.usage.completion,
+        "seconds of requests": part.seconds,
+        "written in a second": part.usage.completion / seconds if seconds else None,
+        "usd": part.usd,
+        "failed tries": part.faults,
+    }
+
+
+def verdict(reader: Reader, store: str, run: RunRecord) -> None:
+    """Draw what may be said of the run."""
+    st.subheader("On what the run has seen", anchor=False)
+    parts.sentences(data.verdict_sentences(reader, store, run.id, run.updated, run))
+    made = next((one for one in reader.examinations_of(run.id) if one.status is Status.DONE), None)
+    if made is not None:
+        st.subheader("On examples that the run has not seen", anchor=False)
+        judged = report(reader, made, "test")
+        rows = [
+            {
+                "accuracy, %": 100 * one.accuracy.mean,
+                "from": 100 * one.accuracy.low,
+                "to": 100 * one.accuracy.high,
+                "n": one.accuracy.n,
+                "unread": one.unread,
+                "flagged": one.flagged,
+                "text": parts.short(one.text, 300),
+            }
+            for one in judged.examined
+        ]
+        st.dataframe(rows, hide_index=True, alt="Accuracies on the test examples")
+        parts.sentences(judged.sentences)
+    elif isinstance(problem_of(run), Examinable) and data.state(run) != "running":
+        st.subheader("On examples that the run has not seen", anchor=False)
+        arguments = ["verdict", run.id]
+        st.markdown(JUDGING)
+        st.code(commands.command_line(arguments, store), language=None, wrap_lines=True)
+        if st.button("Judge", type="primary"):
+            data.started().append(commands.start(arguments, store))
+            st.toast("It has begun; the result appears here.")
+
+
+def export(reader: Reader, store: str, run: RunRecord) -> None:
+    """Offer the run and its figures as files."""
+    st.markdown("**Data**")
+    with st.container(horizontal=True):
+        for what, rows in TABLES.items():
+            st.download_button(
+                f"{what}, CSV",
+                lambda rows=rows: as_text(rows(reader, run), "csv"),
+                f"{run.id}-{what}.csv",
+                "text/csv",
+                on_click="ignore",
+            )
+        try:
+            settings = as_toml(run_config(run.spec.config))
+            st.download_button("the run, TOML", settings, f"{run.id}.toml", "application/toml", on_click="ignore")
+        except ConfigError as error:  # of a version with other settings
+            parts.explained(error)
+    for number, picture in enumerate(data.gallery(reader, store, run.id, run.updated, run)):
+        st.markdown(f"**{parts.literal(picture.title)}**")
+        parts.figure_exports(picture, f"{run.id}-{number}")
