@@ -1,8 +1,8 @@
 """Time a few steps of OPRO on a served model against a plain loop over the same work, and count what the cache serves.
 
-    python -m tests.bench.bench_loop --model openai:NAME@URL --task bbh/date_understanding --data FOLDER [--order-only]
+    python -m tests.bench.bench_loop --model openai:NAME@URL --data FOLDER [--task bbh/date_understanding]
 
-The plain loop does what google-deepmind/opro does: it sends the meta-prompt once for each new instruction, and then each
+The plain loop does what google-deepmind/opro does: it sends the meta-prompt once for each new instruction, then each
 question under each instruction, one request after another. It gets the instructions that our run found, so both score
 the same ones; ours drops some of them early. It comes second, so the server's cache favours it.
 
