@@ -48,11 +48,13 @@ _ITEM_AFTER = re.compile(r"[.)](?:[ \t]+\S|\*\*)")
 _SENTENCE_END = re.compile(r"\n|[.!?](?=\s)")
 _EQUAL_BEFORE = re.compile(r"=[\s$€£-]*$")
 _LONGEST = 60
-_HOW_MANY = re.compile(
-    r"\bhow\s+many\s+([a-z]+(?:\s+[a-z]+)?)\s+(?:do|does|did|are|is|were|was|will|would|can|have|has)\b", re.IGNORECASE
+_ASKED = re.compile(r"\bhow\s+many\s+([a-z]+(?:\s+[a-z]+)?)\s+(?:do\s+(?:i|you)\s+have|are\s+there)\b", re.IGNORECASE)
+_COUNT = r"(?:\d+|no|[a-z]+)\s+[a-z]+(?:\s+[a-z]+){0,3}"
+_INVENTORY = re.compile(
+    rf"(?:there\s+(?:is|are)|(?:i|you)\s+have)\s+(?:a\s+total\s+of\s+)?{_COUNT}(?:(?:,|,?\s+and)\s+{_COUNT}){{0,6}}[.!]?",
+    re.IGNORECASE,
 )
-_NO_SENTENCE = re.compile(r"[=\n]|[.!?]\s+\S")
-_SHORT = 120
+_SHORT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,8 @@ class NumberKind:
         return canonical(last.value) if last else None
 
     def opening(self, sentence: str, example: Example) -> str | None:
-        """Return the count of what is asked for, or the only number of a sentence that tells a total."""
-        sentence = plain(sentence)
-        found = _count_of(sentence, example.question)
-        values = {mention.value for mention in _all_mentions(sentence)}
-        if found is None and len(values) == 1 and re.search(r"\btotal\b", sentence, re.IGNORECASE):
-            found = values.pop()
+        """Return how many of what is asked for a sentence counts that lists what there is."""
+        found = _count_of(plain(sentence), example.question)
         return None if found is None else canonical(found)
 
     def same(self, value: str, gold: str) -> bool:
@@ -118,15 +116,14 @@ class NumberKind:
 
 
 def _count_of(text: str, question: str) -> Fraction | None:
-    """Return how many of what the question asks for an answer of one sentence counts, among other things or none."""
-    asked = [*_HOW_MANY.finditer(question)]
-    if not asked or _NO_SENTENCE.search(text.strip()) or len(text) > _SHORT:
+    """Return how many of what the question asks for a sentence counts, one that lists what there is and no more."""
+    asked = [*_ASKED.finditer(question)]
+    if not asked or len(text) > _SHORT or not _INVENTORY.fullmatch(text.strip()):
         return None
     noun = re.escape(asked[-1][1])
-    found = _all_mentions(text)
-    if not found:
-        return Fraction(0) if re.search(rf"\bno\s+{noun}\b", text, re.IGNORECASE) else None
-    counted = [m for m in found if re.match(rf"\s*{noun}\b", text[m.end :], re.IGNORECASE)]
+    if re.search(rf"\bno\s+{noun}\b", text, re.IGNORECASE):
+        return Fraction(0)
+    counted = [m for m in _all_mentions(text) if re.match(rf"\s*{noun}\b", text[m.end :], re.IGNORECASE)]
     return counted[0].value if len(counted) == 1 else None
 
 

@@ -125,11 +125,19 @@ def extract(response: str, kind: AnswerKind, example: Example, *, complete: bool
     whole = tail(response)
     if found.value is None and own != whole:
         found = _read(whole, kind, example)
-    if complete or found.strict is not None:
+    elif own != whole:
+        complete = True  # it had come to an end, and went on to a question of its own
+    if complete or (found.strict is not None and found.strict == kind.strict(_without_last_word(own), example)[0]):
         return found
     opening = _opening(own)
     value = kind.opening(opening, example) if opening else None
     return Extraction(kind, value, "opening" if value else "", lenient=value)
+
+
+def _without_last_word(text: str) -> str:
+    """Return a text that was cut off without its last word, if a part of that may be missing."""
+    text = evened(text)
+    return text.rpartition(" ")[0] if text[-1:].isalnum() else text
 
 
 def _opening(text: str) -> str:

@@ -125,7 +125,7 @@ async def raced(
     names = [example.id for example in examples]
     full = [_scores(one) for one in past if not one.metrics.get("dropped")]
     race = Race(texts, survey(names, full, [_scores(one) for one in past if one.metrics.get("dropped")]), rules)
-    answers: dict[str, list[Answer]] = {text: [] for text in texts}
+    parts: dict[Heat, list[Answer]] = {}
     flying: dict[asyncio.Task[list[Answer]], Heat] = {}
     counted = Headway(len(texts) * len(examples))
     try:
@@ -134,13 +134,12 @@ async def raced(
             done, _ = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 heat = flying.pop(task)
-                part = task.result()
-                answers[heat.candidate] += part
+                part = parts[heat] = task.result()
                 race.report(heat, [float("nan") if one.score is None else one.score for one in part])
                 counted.most = _still(race, texts, examples)
     finally:
         await asyncio.gather(*flying, return_exceptions=True)  # what is asked is paid for: it shall be recorded
-    return {text: evaluation(answers[text], race.standings[text]) for text in texts}
+    return {text: evaluation(_counted(race, text, parts), race.standings[text]) for text in texts}
 
 
 def _started(
@@ -154,6 +153,11 @@ def _started(
         asyncio.create_task(_all([asked[heat.candidate, one.id] for one in block])): heat
         for heat, block in blocks.items()
     }
+
+
+def _counted(race: Race, text: str, parts: Mapping[Heat, Sequence[Answer]]) -> list[Answer]:
+    """Return the answers on which a candidate's standing rests, however many came behind them."""
+    return [answer for block in range(race.counted(text)) for answer in parts[Heat(text, block)]]
 
 
 def _still(race: Race, texts: Sequence[str], examples: Sequence[Example]) -> int:

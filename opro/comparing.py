@@ -8,8 +8,10 @@ from opro.reader import Reader
 from opro.records import RunRecord
 
 
-def contestants_of(reader: Reader, names: Sequence[str]) -> dict[str, list[RunRecord]]:
-    """Return the named runs, or whole studies, by contestant: all of a config but the seed.
+def contestants_of(reader: Reader, names: Sequence[str], *, whole: bool | None = None) -> dict[str, list[RunRecord]]:
+    """Return the named runs by contestant: all of a config but the seed.
+
+    `whole` says that each stands for its study; without it, only the first run of a study does.
 
     Raises:
         ConfigError: they have not the same problem, or a contestant has two runs with one seed.
@@ -17,8 +19,9 @@ def contestants_of(reader: Reader, names: Sequence[str]) -> dict[str, list[RunRe
     runs: dict[str, RunRecord] = {}
     for name in names:
         run = reader.run(name)
-        study = [other for other in reader.runs() if other.spec.study == run.id]
-        runs.update({each.id: each for each in (study if len(study) > 1 else [run])})
+        wide = run.spec.study == run.id if whole is None else whole
+        study = [other for other in reader.runs() if other.spec.study == run.spec.study] if wide else [run]
+        runs.update({each.id: each for each in study})
     first = next(iter(runs.values())).spec
     for run in runs.values():
         if (run.spec.problem, run.spec.config["set"]) != (first.problem, first.config["set"]):

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from opro.errors import ConfigError
 from opro.paired import Accuracy, PairedComparison, accuracy, compare, together
 from opro.reader import Reader
 from opro.records import RunRecord, Spending
-from opro.report import NOTHING_SPENT, contestant, finalist
+from opro.report import BLIND, NOTHING_SPENT, contestant, finalist
 from opro.types import Answer
 
 
@@ -76,12 +77,38 @@ def _money(spent: Spending) -> str:
     return f" ({spent.usd:.4g} usd)" if spent.usd else ""
 
 
-def report(reader: Reader, run: RunRecord, split: str, names: Sequence[str] = ()) -> Report:
-    """Return what the answers of a stored run say; `names` are those of its trials, the first of them to be judged."""
-    answers = reader.answers(run.id, split=split)
+BEST_OF_N = "best of N, drawn blindly"
+
+
+def entrants(reader: Reader, run: RunRecord, rivals: Mapping[str, str], *, best_of_n: bool = True) -> dict[str, str]:
+    """Return the texts to examine by what they are called; one that has several names keeps the first.
+
+    Raises:
+        ConfigError: the run found nothing.
+    """
+    named = {"found": finalist(reader, run).text, "start": reader.trials(run.id)[0].text, **rivals}
+    for other in reader.baselines_of(run.id):
+        blind = contestant(other.spec) == BLIND
+        if best_of_n or not blind:
+            named[BEST_OF_N if blind else contestant(other.spec)] = finalist(reader, other).text
+    first = {text: name for name, text in reversed(named.items())}
+    return {name: text for text, name in sorted(first.items(), key=lambda pair: list(named).index(pair[1]))}
+
+
+def report(reader: Reader, run: RunRecord, split: str, rivals: Mapping[str, str] | None = None) -> Report:
+    """Return what the answers of a stored run say of its trials, of which the first is to be judged.
+
+    With `rivals` the run is the examination of another one, and its texts are called by what they are (`entrants`).
+    """
+    answers = {number: part for number, part in reader.answers(run.id, split=split).items() if _scores(part)}
     trials = [trial for trial in reader.trials(run.id) if trial.number in answers]
-    called = {trial.number: names[trial.number] if trial.number < len(names) else trial.text for trial in trials}
-    examined = [_examined(called[trial.number], trial.text, answers[trial.number]) for trial in trials]
+    names: dict[str, str] = {}
+    if run.spec.parent and rivals is not None:
+        named = entrants(reader, reader.run(run.spec.parent), rivals)
+        names = {text: name for name, text in named.items()}
+    examined = [_examined(names.get(trial.text, trial.text), trial.text, answers[trial.number]) for trial in trials]
+    if not examined:
+        raise ConfigError(f"{run.id}: the scoring failed on every example, so nothing can be said")
     scores = [_scores(answers[trial.number]) for trial in trials]
     against = [compare(scores[0], one.name, other) for one, other in zip(examined[1:], scores[1:], strict=True)]
     return Report(run.id, split, tuple(examined), tuple(together(against)), _train(reader, run), _spent(reader, run))

@@ -40,8 +40,8 @@ def rows(reader: Reader, run: RunRecord) -> list[dict[str, Any]]:
 
 def answer_rows(reader: Reader, run: RunRecord) -> list[dict[str, Any]]:
     """Return what the scorer answered as rows, an example under a trial each, with the reply as it was written."""
+    answers = reader.answers(run.id, split=None)  # before the trials, which a run that goes on has recorded with them
     texts = {trial.number: trial.text for trial in reader.trials(run.id)}
-    answers = reader.answers(run.id, split=None)
     numbers = {one.generation for part in answers.values() for one in part if one.generation is not None}
     replies = reader.replies(run.id, numbers)
     return [

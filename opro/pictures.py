@@ -63,7 +63,7 @@ def blank(x: str, y: str) -> "Figure":
     figure.update_layout(
         xaxis_title=x,
         yaxis_title=y,
-        uirevision="kept",
+        uirevision=f"{x} {y}",
         hovermode="closest",
         margin={"l": 10, "r": 10, "t": 40, "b": 10},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
@@ -192,7 +192,7 @@ def _failures(figure: Any, failed: Sequence[Trial]) -> None:
 def stretch(figure: Any, values: Sequence[float], direction: Direction) -> None:
     """Take a logarithmic axis for values to be minimized that span more than two powers of ten."""
     if direction is Direction.MINIMIZE and values and min(values) > 0 and max(values) > 100 * min(values):
-        figure.update_layout(yaxis_type="log")
+        figure.update_layout(yaxis_type="log", uirevision=f"{figure.layout.uirevision}, logarithmic")
 
 
 def write(figure: "Figure", path: Path) -> None:

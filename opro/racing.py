@@ -221,6 +221,10 @@ class Race:
         """Return which examples, by their place in the order, a block holds."""
         return range(self._ends[block - 1] if block else 0, self._ends[block])
 
+    def counted(self, candidate: str) -> int:
+        """Return how many blocks of a candidate its standing rests on; what came later is left out."""
+        return self._looks[candidate]
+
     def next_blocks(self, in_flight: Collection[Heat] = ()) -> list[Heat]:
         """Return what may be scored now and is not in flight: early blocks first, for all candidates alike."""
         ahead = len(self._ends) if self._unopposed else 1 if self._bar is None else 0

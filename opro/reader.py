@@ -27,6 +27,10 @@ class OlderStoreError(StoreError):
     """The tables of a store were made by an older version; opening it for writing brings them up to date."""
 
 
+class EmptyStoreError(StoreError):
+    """A store has no tables yet: the first run makes them."""
+
+
 class Reader:
     """Reads runs, steps, trials and generations."""
 
@@ -41,7 +45,7 @@ class Reader:
             with self._engine.connect() as connection:
                 revision = check_revision(connection, self.name)
         if revision is None:
-            raise StoreError(f"the store {self.name} has no tables yet: `opro run` with it makes them")
+            raise EmptyStoreError(f"the store {self.name} has no tables yet: `opro run` with it makes them")
         if revision != schema.REVISION:
             raise OlderStoreError(
                 f"the store {self.name} is of an older version ({revision}): open it with Store first"

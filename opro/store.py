@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -163,13 +164,12 @@ class Store:
         table = schema.runs.c
         with store_errors(f"cannot remove runs of {self.name}"), self.engine.begin() as connection:
             made = connection.execute(sa.select(table.id).where(table.parent.in_(runs))).scalars().all()
-        held = [_hold(run) for run in (*runs, *made)]
-        try:
+        every = dict.fromkeys((*runs, *made))
+        with ExitStack() as held:
+            for run in every:
+                held.callback(_hold(run).release)
             with store_errors(f"cannot remove runs of {self.name}"), self.engine.begin() as connection:
-                connection.execute(sa.delete(schema.runs).where(table.id.in_((*runs, *made))))
-        finally:
-            for lock in held:
-                lock.release()
+                connection.execute(sa.delete(schema.runs).where(table.id.in_(every)))
 
     def close(self) -> None:
         """Close the connections."""
@@ -186,7 +186,7 @@ def lock_of(run: str) -> FileLock:
 def _hold(run: str) -> FileLock:
     lock = lock_of(run)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.5)  # whoever asks whether a run is alive holds it for a moment
     except Timeout:
         raise StoreError(f"another process is working on {run}: wait for it, or stop it first") from None
     return lock

@@ -11,7 +11,7 @@ from opro.build import build_problem, build_proposer, problem_fingerprint, resol
 from opro.config import RunConfig, run_config
 from opro.equipment import Equipment, check_costs, noted, open_ledger
 from opro.errors import BudgetError, ConfigError, OproError
-from opro.examination import Report, report
+from opro.examination import Report, entrants, report
 from opro.journal import Journal
 from opro.ledger import Ledger
 from opro.loop import Limits, Loop, Progress, Watcher, no_watch
@@ -30,14 +30,12 @@ from opro.protocols import (
 )
 from opro.reader import EXAMINER, Reader
 from opro.records import Event, EventKind, RunRecord, RunSpec, Status
-from opro.report import BLIND, Summary, by_step, contestant, finalist, optimum_of, summarize, verdict
+from opro.report import BLIND, Summary, by_step, contestant, optimum_of, summarize, verdict
 from opro.store import Store, default_store
 from opro.types import Reference, Trial
 from opro.verdict import Verdict
 
 _LOG = logging.getLogger("opro")
-
-BEST_OF_N = "best of N, drawn blindly"
 
 FREE_SECONDS = 0.01
 """A trial that is scored in less counts as free: the baselines then run without being asked for."""
@@ -273,11 +271,10 @@ class Workbench:
             raise ConfigError(
                 f"{run.spec.problem} keeps no examples away from the optimization: see `opro show {run.id}`"
             )
-        found = finalist(self.reader, run)
         given = models or Models()
         if best_of_n and contestant(run.spec) == "opro":
             await self._draw_blindly(run, tuple(budget), given, watch)
-        texts = self._entrants(run, found, problem)
+        texts = entrants(self.reader, run, problem.rivals, best_of_n=best_of_n)
         exam = problem.examination(list(texts.values()))
         settings = exam.config.model_dump(mode="json", exclude_unset=True)
         changes: dict[str, Any] = {"proposer": EXAMINER, "options": {}, "steps": 0, "set": settings}
@@ -289,12 +286,13 @@ class Workbench:
             made = self.reader.run(await self._continue(made, {"budget": tuple(budget)}, exam, given, watch))
         if made.status is not Status.DONE:
             raise BudgetError(f"the examination is not complete: {made.reason}")
-        return report(self.reader, made, "test", list(texts))
+        return report(self.reader, made, "test", problem.rivals)
 
     async def _draw_blindly(self, run: RunRecord, budget: tuple[str, ...], given: Models, watch: Watcher) -> None:
         """Draw as many candidates as a run scored, from its optimizer model, without showing it what became of any."""
         needed = summarize(self.reader, run).unique
-        limits = {"trials": needed, "steps": 2 * run.spec.config["steps"], "budget": budget, "baselines": "never"}
+        limits: dict[str, Any] = {"trials": needed, "steps": 4 * run.spec.config["steps"], "budget": budget}
+        limits |= {"baselines": "never", "patience": None, "seconds": None, "stop_at_optimum": False}
         made = next((one for one in self.reader.made_for(run.id) if contestant(one.spec) == BLIND), None)
         if made is None:
             options = {**run.spec.config["options"], "control": "blind", "exemplar_choice": "random"}
@@ -306,16 +304,6 @@ class Workbench:
             made = self.reader.run(await self._continue(made, limits, None, given, watch))
         if made.status is not Status.DONE:
             raise BudgetError(f"the best of N is not complete: {made.reason}")
-
-    def _entrants(self, run: RunRecord, found: Trial, problem: Examinable) -> dict[str, str]:
-        """Return the texts to examine by what they are called; one that has several names keeps the first."""
-        named = {"found": found.text, "start": self.reader.trials(run.id)[0].text, **problem.rivals}
-        for blind in self.reader.baselines_of(run.id):
-            named[BEST_OF_N if contestant(blind.spec) == BLIND else contestant(blind.spec)] = finalist(
-                self.reader, blind
-            ).text
-        first = {text: name for name, text in reversed(named.items())}
-        return {name: text for text, name in sorted(first.items(), key=lambda pair: list(named).index(pair[1]))}
 
     def result(self, name: str) -> Result:
         """Return a stored run as a result."""

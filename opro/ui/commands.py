@@ -1,5 +1,6 @@
 """What the page does: it starts the `opro` command, with its arguments as a list, and never through a shell."""
 
+import contextlib
 import os
 import shlex
 import signal
@@ -129,4 +130,5 @@ def can_stop(run: RunRecord) -> bool:
 def stop(run: RunRecord) -> None:
     """Ask the process that works on a run to end, as Ctrl-C does: what is paid for is recorded first."""
     if can_stop(run):
-        os.kill(run.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(run.pid, signal.SIGTERM)

@@ -38,22 +38,17 @@ def show(reader: Reader, store: str) -> None:
         st.info("Choose two or more runs: those that differ in their seeds only are drawn as one, with a band.")
         return
     try:
-        contestants = contestants_of(reader, chosen) if whole else _named(reader, chosen)
+        contestants = contestants_of(reader, chosen, whole=whole)
     except ConfigError as error:
         parts.explained(error)
         return
     axis = st.segmented_control("Against", list(AXES), default="candidates", key="axis") or "candidates"
     picture = Picture("Best so far", "", lambda: _figure(reader, contestants, axis))
     parts.chart(picture.draw(), "comparison")
+    if axis == "usd":
+        st.caption("Runs with a model whose price is not known are left out.")
     _said(reader, contestants)
     parts.figure_exports(picture, "comparison")
-
-
-def _named(reader: Reader, names: Sequence[str]) -> dict[str, list[RunRecord]]:
-    """Return just these runs by contestant."""
-    wanted = set(names)
-    found = contestants_of(reader, names)
-    return {name: [run for run in runs if run.id in wanted] for name, runs in found.items()}
 
 
 def _figure(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]], axis: str) -> Any:
@@ -98,6 +93,8 @@ def _curve(reader: Reader, run: RunRecord, axis: str) -> Curve:
     """Return the best so far of a run against what it took up to the end of each step, or against candidates."""
     trials = reader.trials(run.id)
     spent = _spent(reader, run, axis)
+    if spent == {}:
+        return [], []
     x: list[float] = []
     y: list[float] = []
     for trial in trials:
@@ -108,13 +105,16 @@ def _curve(reader: Reader, run: RunRecord, axis: str) -> Curve:
 
 
 def _spent(reader: Reader, run: RunRecord, axis: str) -> dict[int, float] | None:
-    """Return what was spent up to the end of each step; None where candidates are counted."""
+    """Return what was spent up to the end of each step, nothing where that is not known; None to count candidates."""
     if axis == "candidates":
         return None
     steps = {record.step: record.asking + record.scoring for record in reader.steps(run.id)}
     if axis != "seconds":
         paid = dict.fromkeys(steps, 0.0)
-        for part in reader.spending(run.id):
+        spending = reader.spending(run.id)
+        if axis == "usd" and any(part.usd is None for part in spending):
+            return {}
+        for part in spending:
             amount = part.tokens if axis == "tokens" else part.usd or 0.0
             paid[part.step] = paid.get(part.step, 0.0) + amount
         steps = paid

@@ -22,14 +22,14 @@ FRESH = 1.0
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def reader_of(store: str, made: float) -> Reader:
-    """Return the reader of a store, the same for all sessions; `made` tells a new file under an old name."""
-    del made
+def reader_of(store: str, file: float) -> Reader:
+    """Return the reader of a store, the same for all sessions; `file` tells a new one under an old name."""
+    del file
     return Reader(store)
 
 
-def made_at(store: str) -> float:
-    """Return when the file of a store was made; 0 for a database server."""
+def file_of(store: str) -> float:
+    """Return what tells a file from another one under the same name, 0 where there is none."""
     path = Path(store).expanduser()
     return path.stat().st_ino if path.exists() else 0.0
 
@@ -80,18 +80,43 @@ def followed(store: str, run: str, _record: RunRecord) -> Followed:
     return Followed(_record)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def verdict_sentences(_reader: Reader, store: str, run: str, updated: float, _record: RunRecord) -> tuple[str, ...]:
+Stamp = tuple[str, str, float, int]
+"""What a run's verdict and pictures depend on: store, id, newest change of it and its baselines, and their number."""
+
+
+def stamp(reader: Reader, store: str, run: RunRecord) -> Stamp:
+    """Return what changes when a run, or what was made on its behalf, goes on."""
+    made = reader.made_for(run.id)
+    return store, run.id, max([run.updated, *(one.updated for one in made)]), len(made)
+
+
+def verdict_sentences(reader: Reader, store: str, run: RunRecord) -> tuple[str, ...]:
     """Return what may be said of a run."""
-    del store, run, updated
-    return verdict_of(_reader, [_record]).sentences
+    return _verdict(stamp(reader, store, run), reader, run)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _verdict(at: Stamp, _reader: Reader, _run: RunRecord) -> tuple[str, ...]:
+    del at
+    return verdict_of(_reader, [_run]).sentences
+
+
+def gallery(reader: Reader, store: str, run: RunRecord) -> list[Picture]:
+    """Return the pictures of a run."""
+    return _gallery(stamp(reader, store, run), reader, run)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def gallery(_reader: Reader, store: str, run: str, updated: float, _record: RunRecord) -> list[Picture]:
-    """Return the pictures of a run as it stood when it was last updated."""
-    del store, run, updated
-    return pictures_of(_reader, _record)
+def _gallery(at: Stamp, _reader: Reader, _run: RunRecord) -> list[Picture]:
+    del at
+    return pictures_of(_reader, _run)
+
+
+def is_awaited(reader: Reader, run: RunRecord) -> bool:
+    """Say whether something is at work on a run's behalf: a command of this page, a baseline or an examination."""
+    if any(not one.over and (run.id in one.line or one.process.pid == run.pid) for one in started()):
+        return True
+    return any(one.status is Status.RUNNING and is_alive(one) for one in reader.made_for(run.id))
 
 
 def gap_of(run: RunRecord, best: float | None) -> float | None:

@@ -94,7 +94,8 @@ def _widget(kinds: Sequence[Any], optional: bool, names: tuple[str, str, str], v
     if get_origin(kind) is tuple:
         lines = [str(line) for line in value or ()]
         entered = st.text_area(label, "\n".join(lines), help=f"{text} \\(one a line\\)", key=key, height=68)
-        return [_read(line) for line in entered.splitlines() if line.strip() or kind == tuple[str, ...]]
+        texts = kind == tuple[str, ...]
+        return [line if texts else _read(line) for line in entered.splitlines() if texts or line.strip()]
     entered = st.text_input(label, "" if value is None else str(value), help=text, key=key)
     return entered or (None if optional else "")
 

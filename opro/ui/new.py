@@ -14,6 +14,9 @@ from opro.registry import find, known_names
 from opro.ui import commands, data, forms, parts
 
 OURS = ("steps", "per_step", "seed", "trials", "patience", "baselines", "concurrency", "seconds", "timeout", "deadline")
+KEPT = ("model_set", "scorer_set", "prices")
+"""What a clone takes over as it is, without a widget."""
+
 FIRST = {"instructions": ("task", "data", "position", "reply_tokens", "train", "test")}
 """Which settings of a problem with many of them stand first."""
 
@@ -46,17 +49,47 @@ def _optimization(store: str) -> None:
         seeds = st.number_input("seeds", 1, 100, 1, help="so many runs, one after another; six are enough for a test")
         with st.expander("Limits and more"):
             ours = {name: RunConfig.model_fields[name] for name in OURS}
-            config |= forms.settings(_only(ours), "run", {name: given[name] for name in OURS if name in given})
+            config |= forms.settings(_only(ours), _key("run"), {name: given[name] for name in OURS if name in given})
     if budget:
         config["budget"] = budget.replace(",", " ").split()
     for name, message in forms.refusals(RunConfig, {**config, "problem": kind}).items():
         if name not in OURS:
             st.error(parts.literal(f"{name}: {message}"), icon=":material/error:")
             st.session_state["refused"] = True
+    config |= {name: given[name] for name in KEPT if given.get(name)}
+    _left_out(given)
     _begin(commands.run_arguments(config, int(seeds)), store)
-    if given and st.button("Empty the form", help="forget the run that was cloned"):
-        st.session_state.pop("clone")
-        st.rerun()
+    if given:
+        st.button("Empty the form", on_click=_empty, help="forget the run that was cloned")
+
+
+def clone(config: Mapping[str, Any]) -> None:
+    """Have the form filled with a run's config."""
+    st.session_state["clone"] = dict(config)
+    st.session_state["form"] = st.session_state.get("form", 0) + 1
+
+
+def _empty() -> None:
+    st.session_state.pop("clone", None)
+    st.session_state["form"] = st.session_state.get("form", 0) + 1
+
+
+def _key(name: str) -> str:
+    """Return a widget's key: another one for each filling of the form, so that what was entered before is forgotten."""
+    filling = st.session_state.get("form", 0)
+    return f"{name}-{filling}" if filling else name
+
+
+def _left_out(given: Mapping[str, Any]) -> None:
+    """Say which settings of a cloned run the command has no options for."""
+    fields = RunConfig.model_fields
+    told = {*commands.FLAGS, *commands.TABLES, "problem", "budget"}
+    odd = [name for name in given if name in fields and name not in told and given[name] != fields[name].default]
+    if odd:
+        st.warning(
+            f"Not taken over, for the command has no options for it: {parts.literal(', '.join(odd))}. Export the run as "
+            "TOML, and `opro run` the file, to have all of it."
+        )
 
 
 def _only(fields: Mapping[str, Any]) -> Any:
@@ -74,7 +107,9 @@ def _problem(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     options = names if before in (None, *names) else [before, *names]
     at = options.index(before or EASY)
     kind = (
-        st.selectbox("problem", options, index=at, key="problem", accept_new_options=True, help="or FILE.py:Class")
+        st.selectbox(
+            "problem", options, index=at, key=_key("problem"), accept_new_options=True, help="or FILE.py:Class"
+        )
         or names[0]
     )
     try:
@@ -85,7 +120,7 @@ def _problem(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         return {"problem": kind}, kind
     st.caption(parts.literal((made.__doc__ or "").strip().partition("\n")[0]))
     old: Mapping[str, Any] = given.get("set", {}) if before == kind else {}
-    told = forms.settings(made.Config, f"set-{kind}", old, FIRST.get(kind, ())) if hasattr(made, "Config") else {}
+    told = forms.settings(made.Config, _key(f"set-{kind}"), old, FIRST.get(kind, ())) if hasattr(made, "Config") else {}
     return {"problem": kind, "set": told}, kind
 
 
@@ -94,7 +129,7 @@ def _search(given: Mapping[str, Any]) -> dict[str, Any]:
     st.subheader("Search", anchor=False)
     names = known_names("proposer", PROPOSERS)
     at = names.index(given.get("proposer", "opro")) if given.get("proposer", "opro") in names else 0
-    kind = st.selectbox("proposer", names, index=at, key="proposer")
+    kind = st.selectbox("proposer", names, index=at, key=_key("proposer"))
     made = find("proposer", kind, PROPOSERS)
     st.caption(parts.literal((made.__doc__ or "").strip().partition("\n")[0]))
     config: dict[str, Any] = {} if kind == "opro" else {"proposer": kind}
@@ -106,13 +141,13 @@ def _search(given: Mapping[str, Any]) -> dict[str, Any]:
         config.pop("model")
     with st.expander(f"Settings of {kind}"):
         old: Mapping[str, Any] = given.get("options", {}) if given.get("proposer") == kind else {}
-        config["options"] = forms.settings(made.Config, f"option-{kind}", _without_text(old))
+        config["options"] = forms.settings(made.Config, _key(f"option-{kind}"), _without_text(old))
     return config
 
 
 def _without_text(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stored run's options without the template's text, which a new run reads afresh."""
-    return {name: value for name, value in options.items() if name not in ("template", "style")}
+    """Return a stored run's options without the template's text, which a new run reads afresh from its file."""
+    return {name: value for name, value in options.items() if name != "template"}
 
 
 def _model(label: str, key: str, given: Mapping[str, Any], empty: str = "") -> str:
@@ -121,7 +156,7 @@ def _model(label: str, key: str, given: Mapping[str, Any], empty: str = "") -> s
         label,
         options,
         index=options.index(given[key]) if given.get(key) else (None if empty else options.index("local")),
-        key=key,
+        key=_key(key),
         accept_new_options=True,
         placeholder=empty,
         help="KIND:NAME; a key stands in an environment variable, never here",
@@ -140,8 +175,13 @@ def _evaluation(store: str) -> None:
         lines = st.text_area("One a line; an empty line is no instruction", "\nLet's think step by step.", height=160)
         scorer = _model("scorer model", "eval-scorer", {}, "local")
         split = st.segmented_control("Examples", ("test", "train"), default="test") or "test"
+        budget = st.text_input("budget", help="such as 2.50usd, 1e6tok or 30min", key="eval-budget")
     task = told.pop("task", "")
-    _begin(commands.eval_arguments(task, lines.split("\n"), {"set": told, "scorer": scorer}, split), store)
+    for name in ("start", "split", "racing"):  # the command says these itself
+        told.pop(name, None)
+    texts = lines.removesuffix("\n").split("\n")
+    config = {"set": told, "scorer": scorer, "budget": budget.replace(",", " ").split()}
+    _begin(commands.eval_arguments(task, texts, config, split), store)
 
 
 def _begin(arguments: list[str], store: str) -> None:
@@ -159,7 +199,7 @@ def _begin(arguments: list[str], store: str) -> None:
     if begin:
         data.started().append(commands.start(arguments, store))
         data.survey.clear()
-        st.session_state.pop("clone", None)
+        _empty()
         st.switch_page(st.session_state["pages"]["runs"])
 
 

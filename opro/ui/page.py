@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from opro.errors import OproError
-from opro.reader import OlderStoreError, Reader
+from opro.reader import EmptyStoreError, OlderStoreError, Reader
 from opro.store import default_store
 from opro.ui import commands, compare, data, new, parts, run, runs
 
@@ -50,16 +50,20 @@ def main() -> None:
 
 def _opened(store: str) -> Reader | None:
     """Return the reader of the store; None, or no return, where it cannot be read."""
-    made = data.made_at(store)
+    made = data.file_of(store)
     if "://" not in store and not made:
         return None
     try:
         return data.reader_of(store, made)
+    except EmptyStoreError:
+        return None
     except OlderStoreError as error:
         st.warning(parts.literal(str(error)))
         if st.button("Bring it up to date"):
-            commands.finish(["list"], store)
-            st.rerun()
+            done, said = commands.finish(["list"], store)
+            if done:
+                st.rerun()
+            st.error(parts.literal(said))
     except OproError as error:
         st.error(parts.literal(str(error)))
         st.caption("The page only reads a store. Another one is opened by `opro ui --store FILE`.")
@@ -79,7 +83,7 @@ def _no_store(store: str) -> None:
 
 @st.fragment(run_every=1)
 def _wait(store: str) -> None:
-    if data.made_at(store) or all(one.over for one in data.started()):
+    if data.file_of(store) or all(one.over for one in data.started()):
         st.rerun()
 
 

@@ -28,8 +28,11 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
 def literal(text: str) -> str:
-    """Return a text that Markdown shows letter by letter, on one line."""
-    return _PUNCTUATION.sub(r"\\\1", " ".join(printable(text).split()))
+    """Return a text that Markdown shows letter by letter, on one line; what looks like an address becomes no link."""
+    line = " ".join(printable(text).split())
+    for sign in ("://", "www.", "@"):
+        line = line.replace(sign, f"{sign[:-1]}\u2060{sign[-1]}\u2060")
+    return _PUNCTUATION.sub(r"\\\1", line)
 
 
 def short(text: str, length: int = 80) -> str:

@@ -9,7 +9,7 @@ from opro.reader import Reader
 from opro.records import RunRecord, Status
 from opro.report import contestant
 from opro.types import Trial
-from opro.ui import commands, data, parts, run_answers, run_results, run_steps
+from opro.ui import commands, data, new, parts, run_answers, run_results, run_steps
 
 TABS = ("Trajectory", "Pictures", "Steps", "Answers", "Cost", "Verdict", "Export")
 
@@ -72,7 +72,7 @@ def _head(run: RunRecord, store: str) -> None:
         if status != "running":
             st.button("Resume", icon=":material/resume:", on_click=_ask, args=(run.id,))
         if st.button("Clone", icon=":material/content_copy:", help="A new run with changes"):
-            st.session_state["clone"] = dict(run.spec.config)
+            new.clone(run.spec.config)
             st.switch_page(st.session_state["pages"]["new"])
     if st.session_state.get(_RESUMING) == run.id:
         _resume(run, store)
@@ -113,28 +113,27 @@ def _resume(run: RunRecord, store: str) -> None:
 
 
 def _trajectory(reader: Reader, store: str, run: RunRecord) -> None:
-    alive = data.state(run) == "running"
-    st.fragment(_live, run_every=1 if alive or _coming(run) else None)(reader, store, run)
-    if not alive:
+    state = data.state(run)
+    lively = state == "running" or data.is_awaited(reader, run)
+    st.fragment(_live, run_every=1 if lively else None)(reader, store, run, state)
+    if state != "running":
         st.subheader("What may be said", anchor=False)
-        parts.sentences(data.verdict_sentences(reader, store, run.id, run.updated, run))
+        parts.sentences(data.verdict_sentences(reader, store, run))
 
 
-def _coming(run: RunRecord) -> bool:
-    """Say whether a command that the page has started is about to work on a run."""
-    return any(run.id in one.line and not one.over for one in data.started())
-
-
-def _live(reader: Reader, store: str, run: RunRecord) -> None:
+def _live(reader: Reader, store: str, run: RunRecord, state: str) -> None:
     """Draw the part that changes while a run goes on; only new trials are read."""
     follow = data.followed(store, run.id, run)
     trials = follow.trials(reader)
     now = reader.run(run.id)
-    if data.state(now) != data.state(run):
+    awaited = data.is_awaited(reader, run)
+    before = st.session_state.setdefault(f"awaited-{run.id}", awaited)
+    if data.state(now) != state or awaited != before:
+        st.session_state[f"awaited-{run.id}"] = awaited
         data.survey.clear()
         st.rerun()
-    if data.state(run) != "running" and _coming(run):
-        st.info("A command works on this run; its model may take a while to load.", icon=":material/hourglass_top:")
+    if state != "running" and awaited:
+        st.info("Something is at work on this run; a model may take a while to load.", icon=":material/hourglass_top:")
     _numbers(run, trials, follow)
     baselines = {} if now.status is Status.RUNNING else _baselines(reader, run)
     if trials:
@@ -185,7 +184,7 @@ def _top(trials: Sequence[Trial]) -> None:
 
 
 def _pictures(reader: Reader, store: str, run: RunRecord) -> None:
-    pictures = data.gallery(reader, store, run.id, run.updated, run)[1:]
+    pictures = data.gallery(reader, store, run)[1:]
     if not pictures:
         st.info("This problem brings no pictures of its own, or has nothing to draw yet.")
         return

@@ -12,8 +12,8 @@ from opro.ui import data, parts
 
 def show(reader: Reader, store: str, run: RunRecord) -> None:
     """Draw the answers."""
-    trials = {trial.number: trial for trial in data.followed(store, run.id, run).trials(reader)}
     answers = reader.answers(run.id, split=None)
+    trials = {trial.number: trial for trial in data.followed(store, run.id, run).trials(reader)}
     if not answers:
         st.info("No scorer model answers examples in this problem, or none has yet.")
         return

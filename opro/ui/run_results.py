@@ -7,13 +7,13 @@ import streamlit as st
 from opro.build import problem_of
 from opro.config import as_toml, run_config
 from opro.errors import ConfigError
-from opro.examination import report
+from opro.examination import Report, report
 from opro.export import TABLES, as_text
 from opro.pictures import blank
 from opro.protocols import Examinable
 from opro.reader import Reader
 from opro.records import RunRecord, Spending, Status
-from opro.report import by_role
+from opro.report import by_role, finalist
 from opro.ui import commands, data, parts
 
 JUDGING = (
@@ -67,33 +67,64 @@ def _cost_row(part: Spending) -> dict[str, Any]:
 def verdict(reader: Reader, store: str, run: RunRecord) -> None:
     """Draw what may be said of the run."""
     st.subheader("On what the run has seen", anchor=False)
-    parts.sentences(data.verdict_sentences(reader, store, run.id, run.updated, run))
-    made = next((one for one in reader.examinations_of(run.id) if one.status is Status.DONE), None)
+    parts.sentences(data.verdict_sentences(reader, store, run))
+    st.fragment(_examination, run_every=2 if data.is_awaited(reader, run) else None)(reader, store, run)
+
+
+def _examination(reader: Reader, store: str, run: RunRecord) -> None:
+    """Draw the newest verdict on examples that the run has not seen, and offer one where there is none of its best."""
+    problem = problem_of(run)
+    if not isinstance(problem, Examinable):
+        return
+    st.subheader("On examples that the run has not seen", anchor=False)
+    made = next((one for one in reversed(reader.examinations_of(run.id)) if one.status is Status.DONE), None)
+    judged = made is not None and reader.trials(made.id)[0].text == _best(reader, run)
     if made is not None:
-        st.subheader("On examples that the run has not seen", anchor=False)
-        judged = report(reader, made, "test")
-        rows = [
-            {
-                "accuracy, %": 100 * one.accuracy.mean,
-                "from": 100 * one.accuracy.low,
-                "to": 100 * one.accuracy.high,
-                "n": one.accuracy.n,
-                "unread": one.unread,
-                "flagged": one.flagged,
-                "text": parts.short(one.text, 300),
-            }
-            for one in judged.examined
-        ]
-        st.dataframe(rows, hide_index=True, alt="Accuracies on the test examples")
-        parts.sentences(judged.sentences)
-    elif isinstance(problem_of(run), Examinable) and data.state(run) != "running":
-        st.subheader("On examples that the run has not seen", anchor=False)
-        arguments = ["verdict", run.id]
-        st.markdown(JUDGING)
-        st.code(commands.command_line(arguments, store), language=None, wrap_lines=True)
-        if st.button("Judge", type="primary"):
-            data.started().append(commands.start(arguments, store))
-            st.toast("It has begun; the result appears here.")
+        _judged(report(reader, made, "test", problem.rivals))
+        if not judged:
+            st.caption("The run has found something better since.")
+    if not judged and data.state(run) != "running":
+        _offer(reader, store, run)
+
+
+def _best(reader: Reader, run: RunRecord) -> str:
+    try:
+        return finalist(reader, run).text
+    except ConfigError:
+        return ""
+
+
+def _judged(judged: Report) -> None:
+    rows = [
+        {
+            "what": parts.short(one.name, 60),
+            "accuracy, %": 100 * one.accuracy.mean,
+            "from": 100 * one.accuracy.low,
+            "to": 100 * one.accuracy.high,
+            "n": one.accuracy.n,
+            "unread": one.unread,
+            "flagged": one.flagged,
+            "text": parts.short(one.text, 300),
+        }
+        for one in judged.examined
+    ]
+    number = st.column_config.NumberColumn(format="%.1f")
+    columns = dict.fromkeys(("accuracy, %", "from", "to"), number)
+    st.dataframe(rows, hide_index=True, column_config=columns, alt="Accuracies on the test examples")
+    parts.sentences(judged.sentences)
+
+
+def _offer(reader: Reader, store: str, run: RunRecord) -> None:
+    """Offer a verdict, unless one is being made."""
+    awaited = data.is_awaited(reader, run)
+    arguments = ["verdict", run.id]
+    st.markdown(JUDGING)
+    st.code(commands.command_line(arguments, store), language=None, wrap_lines=True)
+    if st.button("Judge", type="primary", disabled=awaited):
+        data.started().append(commands.start(arguments, store))
+        st.rerun()
+    if awaited:
+        st.info("It is at work; the result appears here.", icon=":material/hourglass_top:")
 
 
 def export(reader: Reader, store: str, run: RunRecord) -> None:
@@ -113,6 +144,6 @@ def export(reader: Reader, store: str, run: RunRecord) -> None:
             st.download_button("the run, TOML", settings, f"{run.id}.toml", "application/toml", on_click="ignore")
         except ConfigError as error:  # of a version with other settings
             parts.explained(error)
-    for number, picture in enumerate(data.gallery(reader, store, run.id, run.updated, run)):
+    for number, picture in enumerate(data.gallery(reader, store, run)):
         st.markdown(f"**{parts.literal(picture.title)}**")
         parts.figure_exports(picture, f"{run.id}-{number}")

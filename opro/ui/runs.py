@@ -52,14 +52,17 @@ def _now(reader: Reader, store: str) -> None:
         st.rerun()
     runs, standings = data.survey(reader, store)
     running = [run for run in runs if data.state(run) == "running"]
-    now = [run.id for run in runs], [run.id for run in running]
+    failed = [one.line for one in data.started() if one.failed]
+    now = [run.id for run in runs], [run.id for run in running], failed
     if st.session_state.get("now", now) != now:
         st.session_state["now"] = now
         st.rerun()
     st.session_state["now"] = now
     starting = [one for one in data.started() if not one.over and one.process.pid not in {run.pid for run in running}]
     for one in starting:
-        st.info(f"Starting: {parts.literal(one.line)}", icon=":material/hourglass_top:")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.info(f"At work: {parts.literal(one.line)}", icon=":material/hourglass_top:")
+            st.button("Stop", key=f"end-{one.process.pid}", on_click=one.process.terminate)
     if not running and not starting:
         st.caption("Nothing is running now.")
     for run in running:
@@ -104,7 +107,7 @@ def _table(runs: Sequence[RunRecord], standings: dict[str, Standing]) -> list[Ru
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        key="table",
+        key=f"table-{hash(tuple(run.id for run in runs))}",  # rows are chosen by place: other rows, another choice
         column_config={
             "best": column.NumberColumn("best value", format="%.4g"),
             "gap": column.NumberColumn("gap, %", format="%.2f", help="how far from the proved optimum, where one is"),
@@ -145,17 +148,17 @@ def _actions(chosen: Sequence[RunRecord], store: str) -> None:
             st.session_state["compared"] = [run.id for run in chosen]
             st.switch_page(st.session_state["pages"]["compare"])
         if st.button("Delete", disabled=not chosen, key="delete", icon=":material/delete:"):
-            _confirm([run.id for run in chosen], store)
+            _confirm(chosen, store)
     st.caption("Choose rows by the boxes at their left.")
 
 
 @st.dialog("Delete for good?")
-def _confirm(runs: Sequence[str], store: str) -> None:
-    st.text("\n".join(runs))
+def _confirm(runs: Sequence[RunRecord], store: str) -> None:
+    st.text("\n".join(f"{parts.name_of(run)} ({run.id})" for run in runs))
     st.markdown("With all that is recorded under them, their baselines and verdicts. There is no way back.")
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", key="really"):
-            done, said = commands.finish(["delete", *runs, "--yes"], store)
+            done, said = commands.finish(["delete", *(run.id for run in runs), "--yes"], store)
             if done:
                 data.survey.clear()
                 st.rerun()

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from opro.config import RunConfig, run_config
-from opro.examination import Report
+from opro.examination import BEST_OF_N, Report
 from opro.paired import PairedComparison, percent
 from opro.records import Status
 from opro.report import summarize
-from opro.workbench import BEST_OF_N, Workbench
+from opro.workbench import Workbench
 from tests.bench.machine import machine
 
 TASKS = "bbh/object_counting,bbh/boolean_expressions,bbh/date_understanding,bbh/dyck_languages,bbh/sports_understanding"

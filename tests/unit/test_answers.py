@@ -300,7 +300,13 @@ def test_of_a_response_that_was_cut_off_no_mention_on_the_way_is_an_answer(respo
         ("There are no fruits on the list.", True, "0"),
         ("Each of 3 friends has 2 fruits.\nSo there are 3 * 2 = 6", True, "6"),
         ("You have a flute, three grapes, and a violin. To find the total, we", False, None),
-        ("You have a total of 10 pieces. They are 1. a pear, 2. an", False, "10"),
+        ("You have a total of 10 fruits. They are 1. a pear, 2. an", False, "10"),
+        ("He gave 3 fruits to Bob and has 5 left.", True, "5"),
+        ("Of 30 fruits, 6 were bad.", True, "6"),
+        ("I have 12 fruits, lost 4 and found 7, so there are 15.", True, "15"),
+        ("He had 8 fruits. Then", False, None),
+        ("The answer is 1", False, None),
+        ("The answer is 1,250.", False, "1250"),
         ("You have 4 fruits. They are 1. a pear, 2. an", False, "4"),
     ],
 )
@@ -311,7 +317,7 @@ def test_a_sentence_that_counts_several_things_answers_with_what_is_asked_for(
 ) -> None:
     example = Example.of("I have two pears and a cat. How many fruits do I have?", "2")
     read_as = extract(response, kind_of("number"), example, complete=complete).value
-    assert read_as == value if value else read_as != "1"
+    assert read_as == value or (value is None and read_as not in {"1", "8"})
 
 
 def test_the_mark_of_a_next_turn_is_no_option() -> None:
