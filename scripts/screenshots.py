@@ -57,7 +57,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as logs,
-        served(store, Path(logs) / "page.log") as url,
+        served(store, Path(logs) / "page.log", Path.cwd()) as url,
         sync_playwright() as made,
     ):
         browser = made.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])

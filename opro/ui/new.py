@@ -87,8 +87,8 @@ def _left_out(given: Mapping[str, Any]) -> None:
     odd = [name for name in given if name in fields and name not in told and given[name] != fields[name].default]
     if odd:
         st.warning(
-            f"Not taken over, for the command has no options for it: {parts.literal(', '.join(odd))}. Export the run as "
-            "TOML, and `opro run` the file, to have all of it."
+            f"Not taken over, as the command has no options for it: {parts.literal(', '.join(odd))}. To have all of "
+            "it, export the run as TOML, and `opro run` the file."
         )
 
 
@@ -107,9 +107,7 @@ def _problem(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     options = names if before in (None, *names) else [before, *names]
     at = options.index(before or EASY)
     kind = (
-        st.selectbox(
-            "problem", options, index=at, key=_key("problem"), accept_new_options=True, help="or FILE.py:Class"
-        )
+        st.selectbox("problem", options, at, key=_key("problem"), accept_new_options=True, help="or FILE.py:Class")
         or names[0]
     )
     try:
