@@ -368,7 +368,7 @@ def delete(
     from opro.store import Store
 
     reader = _reader(store)
-    runs = [reader.run(name).id for name in names]
+    runs = list(dict.fromkeys(reader.run(name).id for name in names))
     if not yes:
         typer.confirm(f"Delete {', '.join(runs)}?", abort=True)
     writer = Store(_existing(store))

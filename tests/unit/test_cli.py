@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from opro import cli
 from opro.reader import Reader
+from opro.store import lock_of
 
 Command = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[2]
@@ -362,3 +363,29 @@ def test_what_it_cost_is_shown(opro: Command, asked: str) -> None:
     assert code == 0
     assert "what it cost" in out
     assert "optimizer" in out
+
+
+def test_runs_are_deleted_with_their_baselines_and_only_when_nobody_works_on_them(
+    opro: Command, made: str, store: str
+) -> None:
+    assert len(Reader(store).runs(baselines=True)) > 1
+    held = lock_of(made)
+    with held:
+        code, _, err = opro("delete", made, "--yes")
+    assert code == 1
+    assert "another process" in err
+    code, out, _ = opro("delete", made, made, "--yes")
+    assert code == 0
+    assert out == f"deleted {made}\n"
+    assert Reader(store).runs(baselines=True) == []
+
+
+def test_an_exported_config_makes_the_same_run_again(opro: Command, asked: str, store: str, tmp_path: Path) -> None:
+    file = tmp_path / "again.toml"
+    code, _, _ = opro("export", asked, "--format", "toml", "--out", str(file))
+    assert code == 0
+    code, out, _ = opro("run", str(file), "--json")
+    assert code == 0
+    again = json.loads(out)["run"]
+    trials = [[(trial.text, trial.value) for trial in Reader(store).trials(run)] for run in (asked, again)]
+    assert trials[0] == trials[1]
