@@ -1,8 +1,10 @@
 """What the page shows of stores and runs in every state, without a browser."""
 
+import itertools
 import shlex
 import sqlite3
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -195,3 +197,13 @@ def test_the_page_binds_to_loopback_unless_told_otherwise() -> None:
     told = serving.arguments("a.db", "127.0.0.1", 8501, browser=False)
     assert told[told.index("--server.address") + 1] == "127.0.0.1"
     assert told[-2:] == ["--store", "a.db"]
+
+
+def test_streamlit_itself_is_told_what_the_command_tells_it() -> None:
+    """`streamlit run app.py` listens to the whole network unless the file says otherwise."""
+    told = serving.arguments("a.db", "127.0.0.1", 8501, browser=True)
+    flags = dict(itertools.pairwise(told))
+    table = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    assert table["server"]["address"] == flags["--server.address"]
+    assert table["theme"]["dark"]["primaryColor"] == flags["--theme.dark.primaryColor"]
+    assert str(table["browser"]["gatherUsageStats"]).lower() == flags["--browser.gatherUsageStats"]
