@@ -26,6 +26,9 @@ _STANDS_BEFORE = re.compile(
 )
 
 
+_CONCLUDES = re.compile(r"(?:^|\b(?:is|are|be|to|equals|yes,|no,))[\s\"'`*:]*\w+[\"'`*.!\s]*$", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class BooleanKind:
     """Answers are one of two words, the affirmative first; yes/true/valid/plausible stand for each other."""
@@ -65,8 +68,8 @@ class BooleanKind:
         return said[-1] if said else None
 
     def opening(self, sentence: str, example: Example) -> str | None:
-        """Return the last mention in the sentence."""
-        return self.lenient(sentence, example)
+        """Return the word in which the sentence ends, where it says that something is so, or comes to it."""
+        return self.lenient(sentence, example) if _CONCLUDES.search(sentence) else None
 
     def same(self, value: str, gold: str) -> bool:
         """Say whether it is the same word."""

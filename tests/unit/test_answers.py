@@ -285,6 +285,7 @@ def test_a_reader_does_not_stall_on_a_text_that_goes_on_for_ever(text: str) -> N
         ("The expression `not False` evaluates to `True`. Step by step: 1. not True is False and", "true"),
         ("We see that it is true.\nThe answer is False. To check, True and", "false"),
         ("True and False", None),
+        ("The expression given is not (True and False). We first", None),
     ],
 )
 def test_of_a_response_that_was_cut_off_no_mention_on_the_way_is_an_answer(response: str, value: str | None) -> None:
