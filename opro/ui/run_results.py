@@ -109,7 +109,7 @@ def _judged(judged: Report) -> None:
         for one in judged.examined
     ]
     number = st.column_config.NumberColumn(format="%.1f")
-    columns = dict.fromkeys(("accuracy, %", "from", "to"), number)
+    columns: dict[str, Any] = dict.fromkeys(("accuracy, %", "from", "to"), number)
     st.dataframe(rows, hide_index=True, column_config=columns, alt="Accuracies on the test examples")
     parts.sentences(judged.sentences)
 
