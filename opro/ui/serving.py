@@ -32,5 +32,6 @@ def arguments(store: str | None, host: str, port: int, *, browser: bool) -> list
 
 def serve(store: str | None, host: str, port: int, *, browser: bool) -> None:
     """Serve the page until Ctrl-C."""
-    import_module("opro.ui.page")  # what takes long is loaded before anybody waits for it
+    for heavy in ("pandas", "plotly.graph_objects", "opro.gallery", "opro.examination"):
+        import_module(heavy)  # before anybody waits for it
     import_module("streamlit.web.cli").main(arguments(store, host, port, browser=browser))
