@@ -66,7 +66,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A fresh tab; what the page's own scripts complain of fails the test, but for the loss of a server that has ended."""
+    """A fresh tab; what the page's own scripts complain of fails the test, unless it is that the server has ended."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     made = context.new_page()
     made.set_default_timeout(1000 * PATIENCE)
