@@ -63,7 +63,7 @@ def blank(x: str, y: str) -> "Figure":
     figure.update_layout(
         xaxis_title=x,
         yaxis_title=y,
-        uirevision=f"{x} {y}",
+        uirevision="kept",
         hovermode="closest",
         margin={"l": 10, "r": 10, "t": 40, "b": 10},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
@@ -122,7 +122,8 @@ def trajectory(
     for place, reference in enumerate(references):
         _level(figure, reference, _DASHES[place % len(_DASHES)], trials[-1].number if trials else 1)
     _failures(figure, [trial for trial in shown if trial.value is None])
-    stretch(figure, [value for value in (trial.value for trial in good) if value is not None], direction)
+    values = [trial.value for trial in good if trial.value is not None]
+    stretch(figure, [*values, *(reference.value for reference in references)], direction)
     return figure
 
 
@@ -192,7 +193,7 @@ def _failures(figure: Any, failed: Sequence[Trial]) -> None:
 def stretch(figure: Any, values: Sequence[float], direction: Direction) -> None:
     """Take a logarithmic axis for values to be minimized that span more than two powers of ten."""
     if direction is Direction.MINIMIZE and values and min(values) > 0 and max(values) > 100 * min(values):
-        figure.update_layout(yaxis_type="log", uirevision=f"{figure.layout.uirevision}, logarithmic")
+        figure.update_layout(yaxis_type="log")
 
 
 def write(figure: "Figure", path: Path) -> None:

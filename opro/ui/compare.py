@@ -44,7 +44,7 @@ def show(reader: Reader, store: str) -> None:
         return
     axis = st.segmented_control("Against", list(AXES), default="candidates", key="axis") or "candidates"
     picture = Picture("Best so far", "", lambda: _figure(reader, contestants, axis))
-    parts.chart(picture.draw(), "comparison")
+    parts.chart(picture.draw(), f"comparison-{axis}")
     if axis == "usd":
         st.caption("Runs with a model whose price is not known are left out.")
     _said(reader, contestants)

@@ -115,27 +115,6 @@ def test_a_run_is_started_watched_stopped_and_resumed(page: Page, tmp_path: Path
         expect(page.get_by_text(re.compile("^↳ (trial|repeat|new|rejected)")).first).to_be_visible()
 
 
-@pytest.mark.model
-def test_what_the_user_zoomed_into_stays_while_a_run_goes_on(page: Page, tmp_path: Path) -> None:
-    store = tmp_path / "live.db"
-    with served(store, tmp_path / "page.log") as url:
-        page.goto(f"{url}/new")
-        begin(page, 3000)
-        wait_for_points(page, 20)
-        plot = page.locator(".js-plotly-plot .nsewdrag").first
-        box = plot.bounding_box()
-        assert box
-        page.mouse.move(box["x"] + 50, box["y"] + 30)
-        page.mouse.down()
-        page.mouse.move(box["x"] + 250, box["y"] + 130, steps=5)
-        page.mouse.up()
-        script = "() => document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range"
-        zoomed = page.evaluate(script)
-        wait_for_points(page, points(page))
-        assert page.evaluate(script) == pytest.approx(zoomed)
-        end(page)
-
-
 def test_two_runs_are_compared(address: str, page: Page) -> None:
     page.goto(f"{address}/compare")
     names = "(document.querySelector('.js-plotly-plot')?.data ?? []).map(line => line.name)"
