@@ -12,5 +12,11 @@ def test_the_problem_in_the_readme_is_the_example_that_is_run() -> None:
 
 
 def test_every_file_that_the_readme_names_is_there() -> None:
-    for name in ("docs/trajectory.svg", "BENCHMARKS.md", "examples/tsp.toml", "opro/protocols.py", "LICENSE"):
+    for name in (
+        "docs/page/instructions-pictures-light.png",
+        "BENCHMARKS.md",
+        "examples/tsp.toml",
+        "opro/protocols.py",
+        "LICENSE",
+    ):
         assert (ROOT / name).exists(), name
