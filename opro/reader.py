@@ -70,10 +70,12 @@ class Reader:
         Raises:
             ConfigError: there is none, or more than one.
         """
+        with self._read() as connection:
+            exact = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == name)).one_or_none()
+        if exact is not None:
+            return _run(exact)
         runs = self.runs(baselines=True)
-        fitting = [run for run in runs if run.id == name] or [
-            run for run in runs if run.id.startswith(name) or run.id.endswith(name)
-        ]
+        fitting = [run for run in runs if run.id.startswith(name) or run.id.endswith(name)]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:

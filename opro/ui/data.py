@@ -7,8 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from opro.build import problem_of
 from opro.gallery import pictures_of
 from opro.pictures import Picture
+from opro.protocols import Problem
 from opro.reader import Reader, is_alive
 from opro.records import RunRecord, Standing, Status
 from opro.report import optimum_of
@@ -117,6 +119,13 @@ def is_awaited(reader: Reader, run: RunRecord) -> bool:
     if any(not one.over and (run.id in one.line or one.process.pid == run.pid) for one in started()):
         return True
     return any(one.status is Status.RUNNING and is_alive(one) for one in reader.made_for(run.id))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def problem_at(run: str, _record: RunRecord) -> Problem | None:
+    """Return the problem of a run, made once: its data may be large."""
+    del run
+    return problem_of(_record)
 
 
 def gap_of(run: RunRecord, best: float | None) -> float | None:

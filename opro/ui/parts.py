@@ -62,11 +62,6 @@ def number(value: float | None) -> str:
     return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
-def money(usd: float | None) -> str:
-    """Write an amount of money."""
-    return "unknown" if usd is None else f"{usd:.4g}"
-
-
 def name_of(run: RunRecord) -> str:
     """Return what a run is called where there is little room."""
     return f"{run.spec.problem} · {run.spec.proposer} · seed {run.spec.seed} · {run.id[-4:]}"

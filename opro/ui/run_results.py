@@ -4,7 +4,6 @@ from typing import Any
 
 import streamlit as st
 
-from opro.build import problem_of
 from opro.config import as_toml, run_config
 from opro.errors import ConfigError
 from opro.examination import Report, report
@@ -73,7 +72,7 @@ def verdict(reader: Reader, store: str, run: RunRecord) -> None:
 
 def _examination(reader: Reader, store: str, run: RunRecord) -> None:
     """Draw the newest verdict on examples that the run has not seen, and offer one where there is none of its best."""
-    problem = problem_of(run)
+    problem = data.problem_at(run.id, run)
     if not isinstance(problem, Examinable):
         return
     st.subheader("On examples that the run has not seen", anchor=False)

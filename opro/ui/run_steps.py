@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from opro.build import problem_of
 from opro.reader import Reader
 from opro.records import RunRecord
 from opro.review import review
@@ -21,7 +20,7 @@ def show(reader: Reader, store: str, run: RunRecord) -> None:
     last = max((record.step for record in reader.steps(run.id)), default=0)
     step = st.number_input(f"Step, 0 to {last}", min_value=0, max_value=last, value=min(1, last), key=f"step-{run.id}")
     asked = reader.generations(run.id, step=int(step), role="optimizer")
-    problem = problem_of(run)
+    problem = data.problem_at(run.id, run)
     known = [trial for trial in trials if trial.step <= step]
     if not asked:
         st.info("No model was asked in this step." if step else "The start: what the problem begins with.")
