@@ -7,6 +7,8 @@ it before the user and under the conformance suite; nothing is imported until it
 from collections.abc import Mapping
 
 PROBLEMS: Mapping[str, str] = {
+    "icl": "evaluators.icl:InContext",
+    "icl-flipped": "evaluators.icl_flipped:FlippedLabels",
     "linear-regression": "evaluators.linear_regression:LinearRegression",
     "instructions": "evaluators.instructions:Instructions",
     "tsp": "evaluators.tsp:TourLength",

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from opro.api import optimize, optimize_async
+    from opro.api import optimize, optimize_async, probe, probe_async
     from opro.config import RunConfig
     from opro.constraints import Choice, Permutation, Regex
     from opro.errors import ConfigError, InvalidSolutionError, ModelError, OproError, StoreError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opro.workbench import Result, Workbench
 
 _HOMES = {
-    "opro.api": ("optimize", "optimize_async"),
+    "opro.api": ("optimize", "optimize_async", "probe", "probe_async"),
     "opro.config": ("RunConfig",),
     "opro.constraints": ("Choice", "Permutation", "Regex"),
     "opro.errors": ("ConfigError", "InvalidSolutionError", "ModelError", "OproError", "StoreError"),
@@ -48,6 +48,8 @@ __all__ = [
     "Workbench",
     "optimize",
     "optimize_async",
+    "probe",
+    "probe_async",
 ]
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
+from opro.build import build_problem
 from opro.config import RunConfig, run_config
 from opro.errors import ConfigError, OproError
 from opro.loop import Watcher, no_watch
+from opro.probing import ProbeReport, probe_config, probe_report, whole
 from opro.protocols import LanguageModel, Problem
 from opro.workbench import Result, Workbench
 
@@ -39,11 +41,8 @@ def optimize(
         StoreError: the store cannot be used.
         ModelError: the model cannot be loaded or does not answer.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(optimize_async(problem, store=store, model=model, scorer=scorer, watch=watch, **settings))
-    raise OproError("an event loop is running here: write `await opro.optimize_async(...)` instead")
+    _no_loop("opro.optimize_async")
+    return asyncio.run(optimize_async(problem, store=store, model=model, scorer=scorer, watch=watch, **settings))
 
 
 async def optimize_async(
@@ -67,6 +66,67 @@ async def optimize_async(
         return workbench.result(run)
     finally:
         workbench.close()
+
+
+def probe(
+    task: str,
+    *,
+    store: str | None = None,
+    model: str | LanguageModel = "local",
+    settings: Sequence[str] = (),
+    watch: Watcher = no_watch,
+    **values: Any,
+) -> ProbeReport:
+    """Find out what a model makes of exemplars with right, flipped and meaningless labels.
+
+    Args:
+        task: "sst2", "subj", "trec", ..., "linear", a file, a folder or a hub id.
+        store: path or URL of the store; $OPRO_STORE or a file in the user's data directory if None.
+        model: the model, KIND:NAME, or one of your own.
+        settings: such as "regular", "flipped 50%", "unrelated foo/bar", "linear N=8"; the paper's if empty.
+        watch: called after each setting with its number and its trial.
+        **values: fields of `opro.RunConfig`, such as `budget`; every other name is a setting of the problem `icl`,
+            such as `k`, `items` or `data`.
+
+    Raises:
+        ConfigError: a name or value is wrong.
+        StoreError: the store cannot be used.
+        ModelError: the model cannot be loaded or does not answer.
+    """
+    _no_loop("opro.probe_async")
+    return asyncio.run(probe_async(task, store=store, model=model, settings=settings, watch=watch, **values))
+
+
+async def probe_async(
+    task: str,
+    *,
+    store: str | None = None,
+    model: str | LanguageModel = "local",
+    settings: Sequence[str] = (),
+    watch: Watcher = no_watch,
+    **values: Any,
+) -> ProbeReport:
+    """See `probe`; for use where an event loop is running."""
+    run = {name: value for name, value in values.items() if name in RunConfig.model_fields}
+    rest = {name: value for name, value in values.items() if name not in run}
+    own = None if isinstance(model, str) else model
+    config = probe_config(task, model if isinstance(model, str) else _name(model), rest, settings, **run)
+    problem = build_problem(config)
+    workbench = Workbench(store)
+    try:
+        made = await workbench.run(whole(config, problem), problem=problem, scorer=own, watch=watch)
+        return probe_report(workbench.reader, workbench.reader.run(made))
+    finally:
+        workbench.close()
+
+
+def _no_loop(instead: str) -> None:
+    """Raise an OproError where an event loop is running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise OproError(f"an event loop is running here: write `await {instead}(...)` instead")
 
 
 def _config(

@@ -4,23 +4,32 @@ Imports of what takes long stand inside the commands, so that `opro --help` is q
 """
 
 import asyncio
-import contextlib
 import json
-import os
-import signal
 import sys
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opro.errors import ConfigError, OproError, StoreError
+from opro import cli_probe
+from opro.cli_options import (
+    BudgetOption,
+    ConcurrencyOption,
+    DeadlineOption,
+    JsonOption,
+    PricesOption,
+    StoreOption,
+    TimeoutOption,
+    existing,
+    interruptible,
+    opened,
+    pairs,
+)
+from opro.errors import ConfigError, OproError
 
 if TYPE_CHECKING:
     from opro.config import RunConfig
-    from opro.reader import Reader
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,26 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="A workbench in which a language model is the optimizer.",
 )
-
-StoreOption = Annotated[
-    str | None, typer.Option("--store", help="Path or URL of the store; default: $OPRO_STORE, else one in your home.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON line per run instead of tables.")]
-
-BudgetOption = Annotated[
-    list[str] | None,
-    typer.Option(help="What the run may cost in all: 2.50usd, 1e6tok or 30min; repeatable. It is never exceeded."),
-]
-PricesOption = Annotated[str | None, typer.Option(help="A TOML file with prices; default: $OPRO_PRICES.")]
-ConcurrencyOption = Annotated[
-    int | None, typer.Option(min=1, help="Requests to a served model in flight at most; default: it adapts.")
-]
-TimeoutOption = Annotated[
-    float | None, typer.Option(min=0.001, help="Seconds that one try of a request to a server may take; default: 300.")
-]
-DeadlineOption = Annotated[
-    float | None, typer.Option(min=0.001, help="Seconds after which a request is not tried again; default: 900.")
-]
+app.command("probe")(cli_probe.probe)
 
 
 @app.command()
@@ -104,10 +94,10 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
         "baselines": baselines,
     }
     tables = {
-        "set": _pairs(settings, "--set"),
-        "options": _pairs(options, "--option"),
-        "model_set": _pairs(model_settings, "--model-set"),
-        "scorer_set": _pairs(scorer_settings, "--scorer-set"),
+        "set": pairs(settings, "--set"),
+        "options": pairs(options, "--option"),
+        "model_set": pairs(model_settings, "--model-set"),
+        "scorer_set": pairs(scorer_settings, "--scorer-set"),
     }
     config, count = _run_config(what, given, tables)
     if control is not None:
@@ -119,7 +109,7 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
         return
     from opro.sessions import study
 
-    _interruptible(study(config, seeds or count or 1, store, as_json=as_json), store)
+    interruptible(study(config, seeds or count or 1, store, as_json=as_json), store)
 
 
 def _run_config(
@@ -134,46 +124,6 @@ def _run_config(
     base = config.model_dump()
     merged = {name: {**base[name], **table} for name, table in tables.items()}
     return run_config({**base, **changes, **merged}), count
-
-
-def _pairs(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
-    """Return NAME=VALUE texts as a mapping; a value is TOML where it can be, else text."""
-    values: dict[str, Any] = {}
-    for text in texts or ():
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"{option} {text!r}: NAME=VALUE is needed")
-        try:
-            values[name.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            values[name.strip()] = value
-    return values
-
-
-def _interruptible(work: Any, store: str | None) -> None:
-    """Do asynchronous work; on Ctrl-C or SIGTERM finish the durable part and say how to go on."""
-    try:
-        asyncio.run(_stoppable(work))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        _say_how_to_resume(store)
-        raise typer.Exit(130) from None
-
-
-async def _stoppable(work: Any) -> None:
-    """Do the work, but let SIGTERM end it as Ctrl-C does, which a shell keeps from what it runs in the background."""
-    task = asyncio.current_task()
-    if task is not None:
-        with contextlib.suppress(NotImplementedError):  # on Windows
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    await work
-
-
-def _say_how_to_resume(store: str | None) -> None:
-    reader = _reader(store)
-    mine = [run for run in reader.runs() if run.pid == os.getpid() and run.status == "stopped"]
-    option = f" --store {store}" if store else ""
-    for run in mine:
-        sys.stderr.write(f"\nStopped; everything so far is kept. Go on with: opro resume {run.id}{option}\n")
 
 
 @app.command()
@@ -207,8 +157,8 @@ def resume(  # noqa: PLR0913 - as above
     given = {key: value for key, value in changes.items() if value is not None}
     from opro.sessions import go_on
 
-    _existing(store)  # a store that does not exist shall not be made by resuming from it
-    _interruptible(go_on(name, given, store, as_json=as_json), store)
+    existing(store)  # a store that does not exist shall not be made by resuming from it
+    interruptible(go_on(name, given, store, as_json=as_json), store)
 
 
 @app.command("eval")
@@ -234,14 +184,14 @@ def evaluate(  # noqa: PLR0913 - as above
     given = {"scorer": scorer, "model": scorer, "budget": budget, "prices": prices, "concurrency": concurrency}
     fixed = {"task": task, "start": texts, "split": split, "racing": False}
     tables = {
-        "set": {**_pairs(settings, "--set"), **fixed},
-        "scorer_set": _pairs(scorer_settings, "--scorer-set"),
+        "set": {**pairs(settings, "--set"), **fixed},
+        "scorer_set": pairs(scorer_settings, "--scorer-set"),
     }
     changes = {"proposer": "none", "steps": 0, "baselines": "never"}
     config, _ = _run_config("instructions", {**given, **changes}, tables)
     from opro.sessions import score
 
-    _interruptible(score(config, split, store, as_json=as_json), store)
+    interruptible(score(config, split, store, as_json=as_json), store)
 
 
 def _lines(file: Path) -> list[str]:
@@ -269,8 +219,8 @@ def verdict(
     """
     from opro.sessions import examine
 
-    _existing(store)
-    _interruptible(examine(name, budget or (), store, best_of_n=best_of_n, as_json=as_json), store)
+    existing(store)
+    interruptible(examine(name, budget or (), store, best_of_n=best_of_n, as_json=as_json), store)
 
 
 @app.command("list")
@@ -281,7 +231,7 @@ def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None
     from opro.report import summarize
     from opro.views import run_table
 
-    reader = _reader(store)
+    reader = opened(store)
     if as_json:
         sys.stdout.writelines(json.dumps(summarize(reader, record).as_dict()) + "\n" for record in reader.runs())
     else:
@@ -307,7 +257,7 @@ def show(
 
     from opro import views
 
-    reader = _reader(store)
+    reader = opened(store)
     record = reader.run(name)
     if picture is not None and figure is None:
         raise ConfigError(f"into which file shall {picture!r} be drawn? Give --figure FILE")
@@ -337,7 +287,7 @@ def compare(
 
     from opro import views
 
-    views.compare_runs(Console(), _reader(store), names, as_json=as_json)
+    views.compare_runs(Console(), opened(store), names, as_json=as_json)
 
 
 @app.command()
@@ -353,7 +303,7 @@ def export(
     """Write the trials of a run, or what its scorer answered, as a table."""
     from opro.export import write
 
-    reader = _reader(store)
+    reader = opened(store)
     write(reader, reader.run(name), what, form, out)
 
 
@@ -367,11 +317,11 @@ def delete(
     """Delete runs with all that is recorded under them, their baselines and verdicts; there is no way back."""
     from opro.store import Store
 
-    reader = _reader(store)
+    reader = opened(store)
     runs = list(dict.fromkeys(reader.run(name).id for name in names))
     if not yes:
         typer.confirm(f"Delete {', '.join(runs)}?", abort=True)
-    writer = Store(_existing(store))
+    writer = Store(existing(store))
     writer.delete(runs)
     writer.close()
     sys.stdout.write("".join(f"deleted {run}\n" for run in runs))
@@ -417,28 +367,6 @@ def models() -> None:
     from opro.views import show_models
 
     show_models()
-
-
-def _existing(store: str | None) -> str:
-    from opro.store import default_store
-
-    name = store or default_store()
-    if "://" not in name and not Path(name).expanduser().exists():
-        raise StoreError(f"there is no store {name} yet: `opro run` makes it")
-    return name
-
-
-def _reader(store: str | None) -> "Reader":
-    """Return a reader of a store, which is brought up to date first if an older version made it."""
-    from opro.reader import OlderStoreError, Reader
-    from opro.store import Store
-
-    name = _existing(store)
-    try:
-        return Reader(name)
-    except OlderStoreError:
-        Store(name).close()
-        return Reader(name)
 
 
 def _printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +54,26 @@ class Permutation:
         return parts[0] == "" and sorted(parts[1:]) == sorted(self.items)
 
 
-Constraint = Choice | Regex | Permutation
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Nothing is chosen: sample number i is option number i, with the log-probability of following the prompt.
+
+    No option begins with another one: else what follows the shorter one counts for both.
+    """
+
+    options: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.options or not all(self.options):
+            raise ValueError("weighing needs at least one option, none of them empty")
+        ordered = sorted(self.options)
+        for one, other in pairwise(ordered):
+            if other.startswith(one):
+                raise ValueError(f"the option {other!r} begins with {one!r}: end both with a line break, say")
+
+    def allows(self, text: str) -> bool:
+        """Say whether the text is one of the options."""
+        return text in self.options
+
+
+Constraint = Choice | Regex | Permutation | Weighed

@@ -129,7 +129,7 @@ class Journal:
             "key": arrived.key,
             "first": arrived.request["first"],
             "request": arrived.request,
-            "samples": [[sample.text, sample.complete] for sample in generation.samples],
+            "samples": [_sample_row(sample) for sample in generation.samples],
             "prompt_tokens": generation.usage.prompt,
             "cached_tokens": generation.usage.cached,
             "completion_tokens": generation.usage.completion,
@@ -162,7 +162,7 @@ class Journal:
         table = schema.generations
         with self._read() as connection:
             row = connection.execute(sa.select(table).where(table.c.id == number)).one()
-        samples = tuple(Sample(text, complete) for text, complete in row.samples)
+        samples = tuple(Sample(text, complete, None, *rest) for text, complete, *rest in row.samples)
         usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.estimated)
         return _sourced(Generation(samples, usage, row.seconds, row.usd), number)
 
@@ -198,6 +198,11 @@ def _trial_row(run: str, trial: Trial) -> dict[str, object]:
         "sample": origin and origin.sample,
         "temperature": origin and origin.temperature,
     }
+
+
+def _sample_row(sample: Sample) -> list[object]:
+    row: list[object] = [sample.text, sample.complete]
+    return row if sample.logprob is None else [*row, sample.logprob]
 
 
 def _sourced(generation: Generation, number: int) -> Generation:

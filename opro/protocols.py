@@ -73,6 +73,15 @@ class Sampled(Protocol):
 
 
 @runtime_checkable
+class Listed(Protocol):
+    """A problem with a list of solutions that are all to be evaluated: what the `list` proposer needs."""
+
+    def listed(self) -> Sequence[str]:
+        """Return the solutions, the starting ones among them."""
+        ...
+
+
+@runtime_checkable
 class Mutable(Sampled, Protocol):
     """A problem whose solutions can be changed a little: what the `evolution` proposer needs."""
 
@@ -137,6 +146,15 @@ class Pictured(Protocol):
 
         The references are those of the run's record: some take long to compute again.
         """
+        ...
+
+
+@runtime_checkable
+class Contrasted(Protocol):
+    """A problem that shows runs beside each other."""
+
+    def contrasts(self, runs: Mapping[str, Sequence[Trial]], references: Sequence[Reference]) -> Sequence[Picture]:
+        """Return pictures of the trials of several runs, given by what they are called; pure, and cheap until drawn."""
         ...
 
 

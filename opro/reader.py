@@ -276,7 +276,7 @@ def _trial(  # noqa: PLR0913 - one parameter a column, in their order: 100,000 r
 
 def _generation(row: sa.Row[Any]) -> GenerationRecord:
     usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.estimated)
-    samples = tuple(text for text, _ in row.samples)
+    samples = tuple(text for text, *_ in row.samples)
     return GenerationRecord(row.id, row.step, row.role, row.first, row.request, samples, usage, row.seconds, row.usd)
 
 

@@ -244,12 +244,14 @@ class Source:
 class Sample:
     """One text that a model wrote; `complete` is False when it was cut off by max_tokens; `source` once it is stored.
 
-    What no database can hold (lone surrogates, the null character) is replaced by U+FFFD.
+    `logprob` is the natural logarithm of its probability after the prompt, summed over its tokens, where that was asked
+    for (`Weighed`). What no database can hold (lone surrogates, the null character) is replaced by U+FFFD.
     """
 
     text: str
     complete: bool = True
     source: Source | None = None
+    logprob: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", _UNSTORABLE.sub("\ufffd", self.text))

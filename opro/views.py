@@ -11,6 +11,7 @@ from rich.table import Table
 from opro.build import problem_of
 from opro.comparing import contestants_of, flat, label
 from opro.console import cost_table, number, percent, plain, printable, summary_table
+from opro.contrasting import Contrast, contrast, is_listed
 from opro.errors import ConfigError
 from opro.export import answer_rows
 from opro.reader import Reader, is_alive
@@ -118,6 +119,9 @@ def compare_runs(console: Console, reader: Reader, names: Sequence[str], *, as_j
     if as_json:
         sys.stdout.writelines(json.dumps({"contestant": name, **summary.as_dict()}) + "\n" for name, summary in rows)
         return
+    if is_listed(contestants):
+        _print_contrast(console, contrast(reader, contestants))
+        return
     console.print(summary_table(rows, "runs"))
     (first, *rest) = contestants
     direction = contestants[first][0].spec.direction
@@ -131,6 +135,16 @@ def compare_runs(console: Console, reader: Reader, names: Sequence[str], *, as_j
     if len(set(spent.values())) > 1:
         evaluations = ", ".join(f"{name}: {count}" for name, count in spent.items())
         console.print(f"• Mind that they made unequal numbers of evaluations ({evaluations}).", highlight=False)
+
+
+def _print_contrast(console: Console, made: Contrast) -> None:
+    """Print the values of runs that went through one list."""
+    table = Table("", *(plain(name) for name in made.contestants), title="value of each")
+    for text, values in made.values.items():
+        table.add_row(plain(text), *("none" if value is None else number(value) for value in values))
+    console.print(table)
+    for sentence in made.sentences:
+        console.print(f"• {sentence}", markup=False, highlight=False)
 
 
 def show_table(kind: str, table: Mapping[str, str], option: str) -> None:

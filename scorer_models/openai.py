@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from opro.constraints import Constraint
+from opro.constraints import Constraint, Weighed
 from opro.errors import ConfigError, ContextError, RequestError
 from opro.types import Generation, Request, Sample, Style
 from scorer_models.openai_habits import Habits
 from scorer_models.openai_reply import Reply, parsed
 from scorer_models.openai_server import Kind, Server, address, api_key, probe, serves
+from scorer_models.openai_weighing import Refused, weighed
 from scorer_models.openai_wire import Refusal, Wire, explained
 
 _SMALL = 3e9  # parameters; below it a model continues a pattern better than it follows an instruction
@@ -79,7 +80,7 @@ class OpenAIModel:
 
     @property
     def enforces(self) -> frozenset[type[Constraint]]:
-        """Choice and Regex on vLLM and llama.cpp, nothing elsewhere."""
+        """Choice and Regex on vLLM and llama.cpp, on vLLM Weighed as well, nothing elsewhere."""
         return self._server.kind.enforces
 
     @property
@@ -108,6 +109,12 @@ class OpenAIModel:
             ContextError: the prompt does not fit.
         """
         started = time.perf_counter()
+        if isinstance(request.constraint, Weighed):
+            try:
+                weighing = await weighed(self._wire, self._name, request)
+            except Refused as refused:
+                raise self._explained(refused.refusal, request) from None
+            return dataclasses.replace(weighing, seconds=time.perf_counter() - started)
         while True:
             # greedy samples are all the same: one is paid for (and vLLM refuses to write more)
             n = min(request.n, self._habits.widest) if request.temperature > 0 else 1

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from opro.constraints import Choice, Constraint, Regex
+from opro.constraints import Choice, Constraint, Regex, Weighed
 from opro.errors import ConfigError, ModelError, RequestError
 from opro.types import Request
 from scorer_models.gbnf import gbnf
@@ -38,7 +38,13 @@ class Kind(StrEnum):
     @property
     def enforces(self) -> frozenset[type[Constraint]]:
         """The kinds of constraint that this server keeps while decoding."""
-        return frozenset() if self is Kind.OTHER else frozenset({Choice, Regex})
+        match self:
+            case Kind.OTHER:
+                return frozenset()
+            case Kind.LLAMA_CPP:
+                return frozenset({Choice, Regex})
+            case Kind.VLLM:
+                return frozenset({Choice, Regex, Weighed})
 
     def extras(self, request: Request) -> dict[str, object]:
         """Return what is sent beyond OpenAI's parameters; said even when it is off, for servers have own defaults.

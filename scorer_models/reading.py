@@ -9,6 +9,7 @@ from torch import Tensor
 
 from scorer_models.lanes import ROOT, Block
 from scorer_models.tree import CHUNK, Run, Span, TokenTree
+from scorer_models.weighing import shared
 
 ALIKE = 0.6  # lanes of a block are at least so long, as a part of the longest: the others are filled up
 SHORT = 64  # tokens; lanes that are shorter count as so long
@@ -204,12 +205,3 @@ def grouped(clusters: Sequence[Cluster]) -> list[list[Cluster]]:
         else:
             groups.append([cluster])
     return groups
-
-
-def shared(prompts: Sequence[list[int]]) -> int:
-    """Return the length of the prefix that all prompts have in common."""
-    if len(prompts) == 1:
-        return len(prompts[0])
-    first, last = min(prompts), max(prompts)  # in lexical order, whatever lies between them shares what they share
-    different = (i for i, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
-    return next(different, min(len(first), len(last)))

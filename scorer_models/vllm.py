@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from opro.constraints import Choice, Constraint, Permutation, Regex
+from opro.constraints import Choice, Constraint, Permutation, Regex, Weighed
 from opro.errors import ModelError
 from opro.types import Generation, Request, Style
 from scorer_models import loading
@@ -58,7 +58,7 @@ class VllmModel:
     """
 
     Config = Config
-    enforces: frozenset[type[Constraint]] = frozenset({Regex, Choice, Permutation})
+    enforces: frozenset[type[Constraint]] = frozenset({Regex, Choice, Permutation, Weighed})
 
     def __init__(self, name: str = "", config: Config | None = None) -> None:
         self._name = name

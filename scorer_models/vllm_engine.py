@@ -1,5 +1,6 @@
 """vLLM's engine: starting it, and from requests to its terms and back."""
 
+import asyncio
 import functools
 import importlib
 import logging
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import xgrammar
 
-from opro.constraints import Choice, Constraint, Permutation, Regex
+from opro.constraints import Choice, Constraint, Permutation, Regex, Weighed
 from opro.errors import ContextError, ModelError
 from opro.types import Generation, Request, Sample, Usage
 from scorer_models.decoding import alternatives, without_dots
 from scorer_models.vllm_permutation import KEY, visits
+from scorer_models.weighing import Scale, options_of
 
 if TYPE_CHECKING:
     from scorer_models.vllm import Config
@@ -86,21 +88,46 @@ class Engine:
             ContextError: the prompt does not fit into the window.
             ModelError: vLLM refuses the request, or has stopped.
         """
+        if isinstance(request.constraint, Weighed):
+            return await self._weighed(request)
         prompt = self._prompt(request)
         spelled = self._spelled(request.constraint)
         params = self._params(request, spelled)
-        errors: Any = importlib.import_module("vllm.v1.engine.exceptions")
-        try:
-            cached, outputs = await self._run(prompt, params)
-        except errors.EngineDeadError as error:
-            raise ModelError(DIED) from error
-        except (errors.EngineGenerateError, ValueError, _validation_error()) as error:
-            raise ModelError(f"vLLM could not answer the request: {error.__cause__ or error}") from error
+        cached, outputs = await self._run(prompt, params)
         samples = tuple(_sample(output, request.constraint, spelled) for output in outputs)
         usage = Usage(len(prompt), sum(len(output.token_ids) for output in outputs), cached)
         return Generation(samples * (request.n // len(samples)), usage)
 
+    async def _weighed(self, request: Request) -> Generation:
+        """Return the options with their log-probabilities; the prompt is read once and found in the cache then."""
+        wholes = [self._tokenize(request, option) for option in options_of(request)]
+        scale = Scale.of(self._prompt(request), wholes)
+        first, *others = scale.questions
+        told = {first: await self._looked_up(scale, first)}
+        answers = await asyncio.gather(*(self._looked_up(scale, prefix) for prefix in others))
+        told |= dict(zip(others, answers, strict=True))
+        read = len(scale.prompt) + sum(map(len, others))
+        return Generation(scale.samples(request, told), Usage(read, len(told)))
+
+    async def _looked_up(self, scale: Scale, prefix: tuple[int, ...]) -> Mapping[int, float]:
+        """Return the log-probabilities of the tokens that are wanted after a beginning of the options."""
+        vllm: Any = importlib.import_module("vllm")
+        wanted = scale.questions[prefix]
+        params = vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=wanted)
+        _, outputs = await self._run([*scale.prompt, *prefix], params)
+        return {token: outputs[0].logprobs[0][token].logprob for token in wanted}
+
     async def _run(self, prompt: list[int], params: Any) -> tuple[int, Sequence[Any]]:
+        """Let vLLM work on a prompt; see `_outputs`."""
+        errors: Any = importlib.import_module("vllm.v1.engine.exceptions")
+        try:
+            return await self._outputs(prompt, params)
+        except errors.EngineDeadError as error:
+            raise ModelError(DIED) from error
+        except (errors.EngineGenerateError, ValueError, _validation_error()) as error:
+            raise ModelError(f"vLLM could not answer the request: {error.__cause__ or error}") from error
+
+    async def _outputs(self, prompt: list[int], params: Any) -> tuple[int, Sequence[Any]]:
         """Return how many of the prompt's tokens were known before, and vLLM's output for each sample in order.
 
         All but the first of n samples find the prompt in the cache; what was known before the request, the first tells,
@@ -127,17 +154,18 @@ class Engine:
             )
         return tokens
 
-    def _tokenize(self, request: Request) -> list[int]:
+    def _tokenize(self, request: Request, answer: str = "") -> list[int]:
+        """Return the tokens of a prompt, and of an answer's beginning behind it."""
         tokenizer = self._tokenizer
         if isinstance(request.prompt, str):
-            ids: list[int] = tokenizer(request.prompt).input_ids
+            ids: list[int] = tokenizer(request.prompt + answer).input_ids
             start = [i for i in (tokenizer.bos_token_id, tokenizer.eos_token_id) if i is not None]
             return ids or start[:1]  # an empty prompt is continued from the token that begins a text
         if not tokenizer.chat_template:
             raise ModelError("this model has no chat template: ask it in the continuation style")
         turns = [{"role": message.role, "content": message.content} for message in request.prompt]
         text: str = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-        return tokenizer(text, add_special_tokens=False).input_ids
+        return tokenizer(text + answer, add_special_tokens=False).input_ids
 
     def _spelled(self, constraint: Constraint | None) -> list[list[int]]:
         """Return the tokens of a permutation's items; nothing for other constraints."""

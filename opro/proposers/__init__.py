@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 PROPOSERS: Mapping[str, str] = {
     "none": "opro.proposers.nothing:Nothing",
+    "list": "opro.proposers.listed:Agenda",
     "opro": "opro.proposers.opro:Opro",
     "random": "opro.proposers.random_search:RandomSearch",
     "evolution": "opro.proposers.evolution:Evolution",

@@ -61,6 +61,14 @@ def eval_arguments(task: str, instructions: Sequence[str], config: Mapping[str, 
     return told + [part for cap in config.get("budget", ()) for part in ("--budget", cap)]
 
 
+def probe_arguments(task: str, config: Mapping[str, Any]) -> list[str]:
+    """Return the arguments of `opro` that probe a model."""
+    told = ["probe", task, "--model", config["model"]]
+    told += [part for setting in config["settings"] for part in ("--setting", setting)]
+    told += [part for name, value in config["set"].items() for part in ("--set", f"{name}={as_text(value)}")]
+    return told + [part for cap in config["budget"] for part in ("--budget", cap)]
+
+
 def as_text(value: Any) -> str:
     """Return a value as `--set NAME=VALUE` reads it: as TOML writes it."""
     return tomli_w.dumps({"value": value}).partition("=")[2].strip()

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from opro.build import problem_of
 from opro.comparing import contestants_of
+from opro.contrasting import contrast, is_listed
 from opro.errors import ConfigError
 from opro.pictures import COLOURS, Picture, blank, stretch
+from opro.protocols import Contrasted
 from opro.reader import Reader
 from opro.records import RunRecord
 from opro.report import outcome, summarize
@@ -42,6 +45,9 @@ def show(reader: Reader, store: str) -> None:
     except ConfigError as error:
         parts.explained(error)
         return
+    if is_listed(contestants):
+        _contrasted(reader, contestants)
+        return
     axis = st.segmented_control("Against", list(AXES), default="candidates", key="axis") or "candidates"
     picture = Picture("Best so far", "", lambda: _figure(reader, contestants, axis))
     parts.chart(picture.draw(), f"comparison-{axis}")
@@ -49,6 +55,22 @@ def show(reader: Reader, store: str) -> None:
         st.caption("Runs with a model whose price is not known are left out.")
     _said(reader, contestants)
     parts.figure_exports(picture, "comparison")
+
+
+def _contrasted(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]]) -> None:
+    """Draw runs that went through one list: the pictures of their problem, the values, and what may be said."""
+    first = next(iter(contestants.values()))[0]
+    problem = problem_of(first)
+    if isinstance(problem, Contrasted):
+        trials = {parts.short(name): reader.trials(runs[0].id) for name, runs in contestants.items()}
+        for picture in problem.contrasts(trials, first.spec.references):
+            st.subheader(picture.title, anchor=False)
+            st.caption(parts.literal(picture.caption))
+            parts.chart(picture.draw(), f"contrast-{picture.title}")
+    made = contrast(reader, contestants)
+    rows = [{"": text, **dict(zip(made.contestants, values, strict=True))} for text, values in made.values.items()]
+    st.dataframe(rows, hide_index=True, alt="The value of each")
+    parts.sentences(made.sentences)
 
 
 def _figure(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]], axis: str) -> Any:

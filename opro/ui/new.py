@@ -30,12 +30,9 @@ def show(store: str) -> None:
     """Draw the page."""
     st.title("New run", anchor=False)
     st.session_state["refused"] = False
-    modes = ("Optimize", "Evaluate instructions")
-    mode = st.segmented_control("Mode", modes, default=modes[0], key="mode", label_visibility="collapsed")
-    if mode == modes[1]:
-        _evaluation(store)
-    else:
-        _optimization(store)
+    modes = {"Optimize": _optimization, "Evaluate instructions": _evaluation, "Probe a model": _probe}
+    mode = st.segmented_control("Mode", list(modes), default="Optimize", key="mode", label_visibility="collapsed")
+    modes.get(mode or "", _optimization)(store)
 
 
 def _optimization(store: str) -> None:
@@ -180,6 +177,25 @@ def _evaluation(store: str) -> None:
     texts = lines.removesuffix("\n").split("\n")
     config = {"set": told, "scorer": scorer, "budget": budget.replace(",", " ").split()}
     _begin(commands.eval_arguments(task, texts, config, split), store)
+
+
+def _probe(store: str) -> None:
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Data and settings", anchor=False)
+        made = find("problem", "icl", PROBLEMS)
+        told = forms.settings(made.Config, "probe", {}, ("task", "data", "settings", "k", "items"))
+    with right:
+        st.subheader("Model", anchor=False)
+        model = _model("model", "probe-model", {})
+        budget = st.text_input("budget", help="such as 2.50usd, 1e6tok or 30min", key="probe-budget")
+        st.caption(
+            "The model is shown labelled examples, with right, flipped or meaningless labels. Whether it lets them "
+            "override what it believes tells whether it can optimize."
+        )
+    task, settings = told.pop("task", ""), [line for line in told.pop("settings", ()) if line.strip()]
+    config = {"set": told, "settings": settings, "model": model, "budget": budget.replace(",", " ").split()}
+    _begin(commands.probe_arguments(task, config), store)
 
 
 def _begin(arguments: list[str], store: str) -> None:

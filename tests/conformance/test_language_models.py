@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from opro.constraints import Choice, Constraint, Permutation, Regex
+from opro.constraints import Choice, Constraint, Permutation, Regex, Weighed
 from opro.protocols import LanguageModel
 from opro.types import Message, Request, Style
 from scorer_models.local import LocalModel
@@ -85,6 +85,23 @@ async def test_a_constraint_that_is_enforced_is_kept(model: LanguageModel, name:
     generation = await model.generate(request)
     assert [sample.text for sample in generation.samples if not constraint.allows(sample.text)] == []
     assert all(sample.complete for sample in generation.samples)
+
+
+async def test_weighed_options_come_in_order_with_log_probabilities_that_fit_what_is_written(
+    model: LanguageModel,
+) -> None:
+    if Weighed not in model.enforces:
+        pytest.skip("log-probabilities are not told")
+    options = (" five", " seventeen elephants", " seventy\n")
+    request = Request(prompt=COUNTING.prompt, n=3, constraint=Weighed(options), max_tokens=24)
+    samples = (await model.generate(request)).samples
+    assert [sample.text for sample in samples] == list(options)
+    weights = [sample.logprob for sample in samples]
+    assert all(weight is not None and weight < 0 for weight in weights)
+    assert weights[0] == max(weights)
+    again = (await model.generate(replace(request, first=1, n=1))).samples
+    assert again[0].text == options[1]
+    assert again[0].logprob == pytest.approx(weights[1], abs=0.3)  # in bfloat16, in another batch
 
 
 async def test_usage_is_counted(model: LanguageModel) -> None:
@@ -176,4 +193,4 @@ async def test_a_cancelled_request_leaves_the_others_whole(exact: LanguageModel)
 async def test_it_says_what_it_is(model: LanguageModel) -> None:
     assert model.fingerprint
     assert model.style in Style
-    assert model.enforces <= {Regex, Choice, Permutation}
+    assert model.enforces <= {Regex, Choice, Permutation, Weighed}

@@ -1,7 +1,7 @@
 """The local backend on a tiny random model, compared with transformers' own forward pass and generation."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.decoders import ByteLevel
 from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, MistralConfig, PreTrainedTokenizerFast
 
-from opro.constraints import Choice, Permutation, Regex
+from opro.constraints import Choice, Permutation, Regex, Weighed
 from opro.errors import ContextError, ModelError
 from opro.types import Message, Request, Style
 from scorer_models import loading, reading
@@ -352,3 +352,50 @@ def test_lanes_stand_beside_those_of_about_their_length() -> None:
     lanes = [Cluster((i,), length, length) for i, length in enumerate((9, 400, 70, 300, 239, 50, 240))]
     groups = [[lane.length for lane in group] for group in grouped(lanes)]
     assert groups == [[400, 300, 240], [239], [70, 50, 9]]
+
+
+OPTIONS = (" yes", " yesterday\n", " no", "x")
+
+
+def logprobs_alone(directory: Path, prompt: str, options: Sequence[str]) -> list[float]:
+    """Return what transformers' own forward pass says of each option behind a prompt."""
+    plain = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(directory)
+    start = len(tokenizer(prompt).input_ids)
+    found = []
+    for option in options:
+        ids = tokenizer(prompt + option, return_tensors="pt").input_ids
+        with torch.inference_mode():
+            scores = plain(ids).logits[0].log_softmax(-1)
+        found.append(sum(float(scores[place - 1, ids[0, place]]) for place in range(start, ids.shape[1])))
+    return found
+
+
+def weighing(prompt: str, options: Sequence[str] = OPTIONS[1:]) -> Request:
+    return Request(prompt=prompt, n=len(options), constraint=Weighed(tuple(options)), max_tokens=16)
+
+
+async def test_options_have_the_log_probabilities_of_a_plain_forward_pass(tiny: Path, model: LocalModel) -> None:
+    prompts = ["Is it?", LONG, f"{LONG} And more.", "Is it so?"]
+    together = await asyncio.gather(*(model.generate(weighing(prompt)) for prompt in prompts))
+    for prompt, generation in zip(prompts, together, strict=True):
+        assert [sample.text for sample in generation.samples] == list(OPTIONS[1:])
+        expected = logprobs_alone(tiny, prompt, OPTIONS[1:])
+        assert [sample.logprob for sample in generation.samples] == pytest.approx(expected, abs=1e-4)
+
+
+async def test_a_part_of_the_options_is_the_same_as_in_the_whole(model: LocalModel) -> None:
+    whole = (await model.generate(weighing("Is it?"))).samples
+    part = (await model.generate(replace(weighing("Is it?"), first=1, n=1))).samples
+    assert [(one.text, one.logprob) for one in part] == [(whole[1].text, pytest.approx(whole[1].logprob))]
+
+
+async def test_weighing_what_does_not_fit_says_how_much_too_long_it_is(model: LocalModel) -> None:
+    with pytest.raises(ContextError) as raised:
+        await model.generate(weighing("a" * WINDOW))
+    assert raised.value.excess > 0
+
+
+def test_options_of_which_one_begins_with_another_are_refused() -> None:
+    with pytest.raises(ValueError, match="begins with"):
+        Weighed(OPTIONS)

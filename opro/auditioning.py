@@ -1,0 +1,142 @@
+"""Will a model do as an optimizer? Small linear regressions in both styles, with true scores and with reversed ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Any
+
+from opro.build import build_problem
+from opro.config import RunConfig, run_config
+from opro.errors import InvalidSolutionError
+from opro.protocols import Problem
+from opro.reader import Reader
+from opro.records import RunRecord
+from opro.report import summarize
+from opro.types import Style
+
+TARGETS = ((15, 14), (17, 17), (3, 5))
+"""Three of the seven lines of OPRO's Table 2: two near the start, and one far from it."""
+
+STEPS = 12
+STYLES = (Style.CONTINUATION, Style.CHAT)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a model wrote: texts, those in which a solution could be read, and those which were known already."""
+
+    samples: int
+    parsed: int
+    repeats: int
+
+    def __add__(self, other: "Counted") -> "Counted":
+        """Return the sum, field by field."""
+        return Counted(self.samples + other.samples, self.parsed + other.parsed, self.repeats + other.repeats)
+
+
+@dataclass(frozen=True, slots=True)
+class Audition:
+    """How a model did in one style.
+
+    Attributes:
+        runs: the runs with true scores, then those with reversed ones.
+        steps: in which each target was found, None where it was not.
+        reversed_steps: the same with reversed scores: a model that follows them must not find it.
+    """
+
+    style: Style
+    runs: tuple[str, ...]
+    counted: Counted
+    steps: tuple[int | None, ...]
+    reversed_steps: tuple[int | None, ...]
+
+    @property
+    def solved(self) -> int:
+        """How many targets were found."""
+        return _found(self.steps)
+
+    @property
+    def follows(self) -> bool:
+        """Whether true scores led to more targets than reversed ones."""
+        return self.solved > _found(self.reversed_steps)
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """What is better comes first: more targets, fewer steps, fewer texts that cannot be read."""
+        spent = sum(STEPS if steps is None else steps for steps in self.steps)
+        return (-self.solved, spent, self.counted.samples - self.counted.parsed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything, for JSON."""
+        return asdict(self) | {"solved": self.solved, "follows": self.follows}
+
+
+def audition_configs(model: str, style: Style, run: Mapping[str, Any]) -> list[RunConfig]:
+    """Return the runs of an audition in one style, those with true scores first."""
+    fixed = {"problem": "linear-regression", "model": model, "steps": STEPS, "baselines": "never"}
+    return [
+        run_config({**run, **fixed, "set": {"w": w, "b": b}, "options": {"style": style.value, "control": control}})
+        for control, (w, b) in product(("none", "flipped-scores"), TARGETS)
+    ]
+
+
+def auditioned(reader: Reader, style: Style, runs: Sequence[str]) -> Audition:
+    """Return what the stored runs of an audition show."""
+    records = [reader.run(run) for run in runs]
+    true = [record for record in records if record.spec.config["options"]["control"] == "none"]
+    counted = sum((_counted(reader, record) for record in true), Counted(0, 0, 0))
+    steps = {record.id: _steps(reader, record) for record in records}
+    false = [record for record in records if record not in true]
+    return Audition(
+        style,
+        tuple(runs),
+        counted,
+        tuple(steps[record.id] for record in true),
+        tuple(steps[record.id] for record in false),
+    )
+
+
+def _steps(reader: Reader, run: RunRecord) -> int | None:
+    summary = summarize(reader, run)
+    return summary.steps if summary.found else None
+
+
+def _counted(reader: Reader, run: RunRecord) -> Counted:
+    """Count the texts of a run."""
+    problem = build_problem(run_config(run.spec.config))
+    trials = reader.trials(run.id)
+    total = Counted(0, 0, 0)
+    for generation in reader.generations(run.id):
+        known = {trial.text for trial in trials if trial.step < generation.step}
+        solutions = [_solution(problem, generation.lead + text) for text in generation.samples]
+        read = [solution for solution in solutions if solution is not None]
+        total += Counted(len(solutions), len(read), sum(solution in known for solution in read))
+    return total
+
+
+def _solution(problem: Problem, text: str) -> str | None:
+    try:
+        return problem.parse(text)
+    except InvalidSolutionError:
+        return None
+
+
+def advice(model: str, heard: Sequence[Audition]) -> list[str]:
+    """Return what the auditions say to a user, in plain words."""
+    best = min(heard, key=lambda one: one.rank)
+    count = len(TARGETS)
+    if not best.solved:
+        return [f"{model} found none of {count} small targets in {STEPS} steps in either style: take another model."]
+    said = [
+        f"Take --option style={best.style.value}: it found {best.solved} of {count} small targets in {STEPS} steps.",
+    ]
+    wrong = _found(best.reversed_steps)
+    said.append(
+        f"With reversed scores it found {wrong}: it {'follows' if best.follows else 'does not follow'} the scores"
+        f"{'.' if best.follows else ', and may as well be drawn from blindly.'}"
+    )
+    return said
+
+
+def _found(steps: Sequence[int | None]) -> int:
+    return sum(step is not None for step in steps)
