@@ -155,8 +155,9 @@ _FILE_NAMES = {"sst2": "stsa.binary", "subj": "subj", "trec": "TREC"}
 
 
 def _belongs(file: Path, wanted: Wanted) -> bool:
+    """Say whether a file of a folder is one of the task's: by its name, or by the split that the name tells."""
     begin = _FILE_NAMES.get(wanted.task, "") if wanted.data else ""
-    return file.is_file() and not file.name.startswith(".") and file.name.lower().startswith(begin.lower())
+    return file.is_file() and (file.name.startswith(begin) if begin else _split(file) in (*_TESTS, "train"))
 
 
 def _split(file: Path) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from opro.auditioning import STYLES, TARGETS, Audition, advice, audition_configs, auditioned
 from opro.build import build_problem
 from opro.config import RunConfig
-from opro.console import live_run, plain
+from opro.console import live_run, printable
 from opro.paired import percent
 from opro.probing import ProbeReport, Row, probe_report, whole
 from opro.records import Status
@@ -41,20 +41,21 @@ def print_probe(console: Console, report: ProbeReport) -> None:
     """Print what a probe found."""
     rivals = list(dict.fromkeys(name for row in report.rows for name in row.rivals))
     title = f"{report.task}, {report.model}: accuracy by the data's own labels"
-    table = Table("setting", "accuracy", "95 % interval", "n", "chance", *rivals, "unread", "told", title=title)
+    table = Table("setting", "accuracy", "95 % interval", "n", "chance", *rivals, title=title)
     for row in report.rows:
         table.add_row(*_cells(row, rivals))
     console.print(table)
+    for told, settings in _told(report).items():
+        console.print(f"• {told}: {settings}.", markup=False, highlight=False)
     for sentence in report.sentences:
         console.print(f"• {sentence}", markup=False, highlight=False)
-    told = f"run {report.run}: `opro show {report.run} --figure FILE --picture 'Flipped labels'` draws it"
-    console.print(told, style="dim", highlight=False, markup=False)
+    console.print(f"run {report.run}: `opro ui` draws it", style="dim", highlight=False, markup=False)
 
 
 def _cells(row: Row, rivals: Sequence[str]) -> list[Any]:
     share = row.accuracy
     if share is None:
-        return [row.setting, "failed", *[""] * (4 + len(rivals)), plain(row.reason, 120)]
+        return [row.setting, "failed", *[""] * (3 + len(rivals))]
     return [
         row.setting,
         f"{percent(share.mean)} %",
@@ -62,9 +63,16 @@ def _cells(row: Row, rivals: Sequence[str]) -> list[Any]:
         str(share.n),
         f"{percent(row.chance)} %",
         *(f"{percent(row.rivals[name])} %" if name in row.rivals else "" for name in rivals),
-        str(row.unread),
-        row.told,
     ]
+
+
+def _told(report: ProbeReport) -> Mapping[str, str]:
+    """Return how settings were asked, or why they failed, with those for which it holds."""
+    told: dict[str, list[str]] = {}
+    for row in report.rows:
+        unread = f"; in {row.unread} replies no label was found" if row.unread else ""
+        told.setdefault(f"failed: {printable(row.reason)}" if row.reason else row.told + unread, []).append(row.setting)
+    return {what: ", ".join(settings) for what, settings in told.items()}
 
 
 async def audition(model: str, run: Mapping[str, Any], store: str | None, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from opro.build import problem_of
 from opro.comparing import contestants_of, flat, label
@@ -139,7 +139,7 @@ def compare_runs(console: Console, reader: Reader, names: Sequence[str], *, as_j
 
 def _print_contrast(console: Console, made: Contrast) -> None:
     """Print the values of runs that went through one list."""
-    table = Table("", *(plain(name) for name in made.contestants), title="value of each")
+    table = Table("", *(Column(plain(name)) for name in made.contestants), title="value of each")
     for text, values in made.values.items():
         table.add_row(plain(text), *("none" if value is None else number(value) for value in values))
     console.print(table)
