@@ -15,6 +15,8 @@ from opro.estimate import Estimate
 from opro.examination import Report
 from opro.headway import heard
 from opro.loop import Watcher, no_watch
+from opro.paired import percent as shares
+from opro.probing import ProbeReport
 from opro.records import Spending
 from opro.report import Summary
 from opro.trajectory import Trajectory
@@ -155,6 +157,27 @@ def examination_table(made: Report) -> Table:
             str(one.flagged),
             str(one.failed),
             plain(one.text),
+        )
+    return table
+
+
+def probe_table(report: ProbeReport) -> Table:
+    """Return a table with a row for each setting of a probe."""
+    rivals = list(dict.fromkeys(name for row in report.rows for name in row.rivals))
+    title = f"{report.task}, {report.model}: accuracy by the data's own labels"
+    table = Table("setting", "accuracy", "95 % interval", "n", "chance", *rivals, title=printable(title))
+    for row in report.rows:
+        share = row.accuracy
+        if share is None:
+            table.add_row(row.setting, "failed")
+            continue
+        table.add_row(
+            row.setting,
+            f"{shares(share.mean)} %",
+            f"{shares(share.low)} to {shares(share.high)}",
+            str(share.n),
+            f"{shares(row.chance)} %",
+            *(f"{shares(row.rivals[name])} %" if name in row.rivals else "" for name in rivals),
         )
     return table
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
+from opro.constraints import Weighed
 from opro.errors import BudgetError, ModelError, RequestError
 from opro.journal import Journal
 from opro.ledger import Cost, Ledger
@@ -96,4 +97,8 @@ def most_tokens(request: Request) -> Usage:
         prompt = len(request.prompt.encode()) + _TURN_TOKENS
     else:
         prompt = sum(len(turn.content.encode()) + _TURN_TOKENS for turn in request.prompt) + _CHAT_TOKENS
+    if isinstance(request.constraint, Weighed):  # each beginning of an option may take a request of its own
+        lengths = [len(option.encode()) for option in request.constraint.options]
+        asked = 1 + sum(length - 1 for length in lengths)
+        return Usage(asked * (prompt + max(lengths)), asked)
     return Usage(prompt, request.n * request.max_tokens)

@@ -12,10 +12,11 @@ from rich.table import Table
 from opro.auditioning import STYLES, TARGETS, Audition, advice, audition_configs, auditioned
 from opro.build import build_problem
 from opro.config import RunConfig
-from opro.console import live_run, printable
+from opro.console import live_run
 from opro.paired import percent
-from opro.probing import ProbeReport, Row, probe_report, whole
+from opro.probing import probe_report, whole
 from opro.records import Status
+from opro.views import print_probe
 from opro.workbench import Workbench
 
 
@@ -35,44 +36,6 @@ async def probe_tasks(configs: Sequence[RunConfig], store: str | None, *, as_jso
             print_probe(console, report)
             if run.status is not Status.DONE:
                 console.print(f"{run.id} stopped: {run.reason}", markup=False, highlight=False)
-
-
-def print_probe(console: Console, report: ProbeReport) -> None:
-    """Print what a probe found."""
-    rivals = list(dict.fromkeys(name for row in report.rows for name in row.rivals))
-    title = f"{report.task}, {report.model}: accuracy by the data's own labels"
-    table = Table("setting", "accuracy", "95 % interval", "n", "chance", *rivals, title=title)
-    for row in report.rows:
-        table.add_row(*_cells(row, rivals))
-    console.print(table)
-    for told, settings in _told(report).items():
-        console.print(f"• {told}: {settings}.", markup=False, highlight=False)
-    for sentence in report.sentences:
-        console.print(f"• {sentence}", markup=False, highlight=False)
-    console.print(f"run {report.run}: `opro ui` draws it", style="dim", highlight=False, markup=False)
-
-
-def _cells(row: Row, rivals: Sequence[str]) -> list[Any]:
-    share = row.accuracy
-    if share is None:
-        return [row.setting, "failed", *[""] * (3 + len(rivals))]
-    return [
-        row.setting,
-        f"{percent(share.mean)} %",
-        f"{percent(share.low)} to {percent(share.high)}",
-        str(share.n),
-        f"{percent(row.chance)} %",
-        *(f"{percent(row.rivals[name])} %" if name in row.rivals else "" for name in rivals),
-    ]
-
-
-def _told(report: ProbeReport) -> Mapping[str, str]:
-    """Return how settings were asked, or why they failed, with those for which it holds."""
-    told: dict[str, list[str]] = {}
-    for row in report.rows:
-        unread = f"; in {row.unread} replies no label was found" if row.unread else ""
-        told.setdefault(f"failed: {printable(row.reason)}" if row.reason else row.told + unread, []).append(row.setting)
-    return {what: ", ".join(settings) for what, settings in told.items()}
 
 
 async def audition(model: str, run: Mapping[str, Any], store: str | None, *, as_json: bool) -> None:

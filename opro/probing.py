@@ -11,6 +11,9 @@ from opro.reader import Reader
 from opro.records import RunRecord
 from opro.types import Trial
 
+PROBE = "icl"
+"""The problem of a probe."""
+
 RIVALS = ("svm", "logistic", "neighbours")
 
 
@@ -50,6 +53,15 @@ class ProbeReport:
         by_setting = {row.setting: row for row in self.rows if row.accuracy is not None}
         said = [_said_of(name, row) for name, row in by_setting.items() if not name.startswith("linear")]
         return [*filter(None, said), *_linear(by_setting)]
+
+    @property
+    def notes(self) -> list[str]:
+        """How settings were asked, or why they failed, with those for which it holds."""
+        told: dict[str, list[str]] = {}
+        for row in self.rows:
+            unread = f"; in {row.unread} replies no label was found" if row.unread else ""
+            told.setdefault(f"failed: {row.reason}" if row.reason else row.told + unread, []).append(row.setting)
+        return [f"{what}: {', '.join(settings)}." for what, settings in told.items()]
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, for JSON."""
@@ -109,8 +121,13 @@ def probe_config(
 ) -> RunConfig:
     """Return the config of a probe; `values` are settings of the problem `icl`, `run` fields of the run."""
     told = {**values, "task": task, **({"settings": tuple(settings)} if settings else {})}
-    fixed = {"problem": "icl", "proposer": "list", "per_step": 1, "baselines": "never"}
+    fixed = {"problem": PROBE, "proposer": "list", "per_step": 1, "baselines": "never"}
     return run_config({**fixed, "model": model, "set": told, **run})
+
+
+def is_probe(run: RunRecord) -> bool:
+    """Say whether a stored run is a probe."""
+    return run.spec.problem == PROBE
 
 
 def whole(config: RunConfig, problem: Problem) -> RunConfig:

@@ -26,9 +26,11 @@ from opro.estimate import estimate
 from opro.examination import Report as Examination
 from opro.examination import report as examined
 from opro.opening import Models, opened_models
+from opro.probing import is_probe, probe_report
 from opro.reader import Reader
 from opro.records import Status
 from opro.report import by_role, contestant, replay, summarize, verdict
+from opro.views import print_probe
 from opro.workbench import Workbench, references_of
 
 
@@ -113,6 +115,9 @@ async def go_on(name: str, changes: Mapping[str, Any], store: str | None, *, as_
         record = workbench.reader.run(name)
         with live_run(console, run_config({**record.spec.config, **changes}), record.spec.direction) as watch:
             run = await workbench.resume(record.id, changes, watch=watch)
+        if is_probe(record) and not as_json:
+            print_probe(console, probe_report(workbench.reader, workbench.reader.run(run)))
+            return
         await workbench.give_baselines(run)
         report(workbench.reader, [run], console, store, as_json=as_json)
 

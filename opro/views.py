@@ -10,10 +10,11 @@ from rich.table import Column, Table
 
 from opro.build import problem_of
 from opro.comparing import contestants_of, flat, label
-from opro.console import cost_table, number, percent, plain, printable, summary_table
+from opro.console import cost_table, number, percent, plain, printable, probe_table, summary_table
 from opro.contrasting import Contrast, contrast, is_listed
 from opro.errors import ConfigError
 from opro.export import answer_rows
+from opro.probing import ProbeReport, is_probe, probe_report
 from opro.reader import Reader, is_alive
 from opro.records import RunRecord, Standing, Status
 from opro.registry import find, known_names
@@ -46,8 +47,20 @@ def run_table(reader: Reader) -> Table:
     return table
 
 
+def print_probe(console: Console, report: ProbeReport) -> None:
+    """Print what a probe found."""
+    console.print(probe_table(report))
+    for sentence in (*report.notes, *report.sentences):
+        console.print(f"• {printable(sentence)}", markup=False, highlight=False)
+    console.print(f"run {report.run}: `opro ui` draws it", style="dim", highlight=False, markup=False)
+
+
 def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
-    """Show a run: what it is, how far it came, its best solutions, and the verdict."""
+    """Show a run: what it is, how far it came, its best solutions, and the verdict; of a probe, what it found."""
+    if is_probe(run):
+        console.print(f"status: {printable(status(run))}", markup=False, highlight=False)
+        print_probe(console, probe_report(reader, run))
+        return
     summary = summarize(reader, run)
     title = f"{run.spec.problem}, model {run.spec.model or 'none'}"
     console.print(summary_table([(run.spec.proposer, summary)], title))

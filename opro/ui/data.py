@@ -10,6 +10,7 @@ import streamlit as st
 from opro.build import problem_of
 from opro.gallery import pictures_of
 from opro.pictures import Picture
+from opro.probing import is_probe, probe_report
 from opro.protocols import Problem
 from opro.reader import Reader, is_alive
 from opro.records import RunRecord, Standing, Status
@@ -100,6 +101,9 @@ def verdict_sentences(reader: Reader, store: str, run: RunRecord) -> tuple[str, 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _verdict(at: Stamp, _reader: Reader, _run: RunRecord) -> tuple[str, ...]:
     del at
+    if is_probe(_run):
+        report = probe_report(_reader, _run)
+        return (*report.notes, *report.sentences)
     return verdict_of(_reader, [_run]).sentences
 
 

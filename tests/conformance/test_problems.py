@@ -53,8 +53,11 @@ def build(name: str, seed: int = 0) -> Any:
     return problem(problem.Config(), seed)
 
 
-# An instruction may be any text, and needs data and a scorer: tests/unit/test_instructions.py holds it to the same.
-@pytest.fixture(scope="module", params=[name for name in PROBLEMS if name != "instructions"])
+ASKING = {"instructions", "icl", "icl-flipped"}
+"""They need data and a scorer: tests/unit/test_instructions.py and test_icl.py hold them to the same."""
+
+
+@pytest.fixture(scope="module", params=[name for name in PROBLEMS if name not in ASKING])
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 

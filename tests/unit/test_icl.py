@@ -321,3 +321,23 @@ def test_two_models_are_compared_setting_by_setting(
 def test_a_report_can_be_written_as_json(reviews: Path, store: str) -> None:
     made = opro.probe(str(reviews), model=planted(guesses), settings=["regular"], k=2, items=4, store=store)
     assert json.loads(json.dumps(made.as_dict()))["rows"][0]["accuracy"]["n"] == 4
+
+
+def test_the_curves_of_two_models_stand_in_one_figure_and_names_are_no_markup(reviews: Path, store: str) -> None:
+    settings = [*SETTINGS, "remapped 50%", "linear N=2, k=2"]
+    config = InContext.Config(task=str(reviews), settings=tuple(settings), k=2, items=4)
+    model = planted(lambda request: [asked(request)[2][0]])
+    opro.probe(str(reviews), model=model, settings=settings, k=2, items=4, store=store)
+    reader = opro.Reader(store)
+    trials = reader.trials(reader.runs()[-1].id)
+    problem = InContext(config)
+    made = problem.contrasts({"<b>one</b>": trials, "other": trials}, problem.references())
+    titles = ["Flipped labels", "Unrelated labels", "Remapped words", "Linear classification"]
+    assert [picture.title for picture in made] == titles
+    for picture in made:
+        names = [curve.name or "" for curve in picture.draw().data]
+        assert "&lt;b&gt;one&lt;/b&gt;" in " ".join(names)
+        assert "<b>" not in " ".join(names)
+    flipped = made[0].draw().data
+    assert list(flipped[1].x) == [0, 25, 75, 100]
+    assert problem.pictures([], ()) == []

@@ -123,7 +123,7 @@ def test_thinning_keeps_every_best(trial: MakeTrial, monkeypatch: pytest.MonkeyP
     assert kept == sorted(kept, key=lambda one: one.number)
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("name", [name for name in PROBLEMS if not name.startswith("icl")])  # see test_icl.py
 async def test_every_problem_draws_its_start_failures_and_nothing(
     name: str, instructions: Instructions, trial: MakeTrial
 ) -> None:
