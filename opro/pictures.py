@@ -191,9 +191,12 @@ def _failures(figure: Any, failed: Sequence[Trial]) -> None:
 
 
 def stretch(figure: Any, values: Sequence[float], direction: Direction) -> None:
-    """Take a logarithmic axis for values to be minimized that span more than two powers of ten."""
+    """Take a logarithmic axis for values to be minimized that span more than two powers of ten.
+
+    What the user zoomed into on the other axis is not kept, for it means nothing on this one.
+    """
     if direction is Direction.MINIMIZE and values and min(values) > 0 and max(values) > 100 * min(values):
-        figure.update_layout(yaxis_type="log")
+        figure.update_layout(yaxis_type="log", yaxis_uirevision="logarithmic")
 
 
 def write(figure: "Figure", path: Path) -> None:

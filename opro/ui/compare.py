@@ -16,7 +16,7 @@ from opro.protocols import Contrasted
 from opro.reader import Reader
 from opro.records import RunRecord
 from opro.report import outcome, summarize
-from opro.ui import data, parts
+from opro.ui import charts, data, parts
 from opro.verdict import compare
 
 AXES = {"candidates": "candidates scored", "seconds": "seconds of asking and scoring", "tokens": "tokens", "usd": "usd"}
@@ -50,7 +50,7 @@ def show(reader: Reader, store: str) -> None:
         return
     axis = st.segmented_control("Against", list(AXES), default="candidates", key="axis") or "candidates"
     picture = Picture("Best so far", "", lambda: _figure(reader, contestants, axis))
-    parts.chart(picture.draw(), f"comparison-{axis}")
+    charts.show(picture.draw(), f"comparison-{axis}")
     if axis == "usd":
         st.caption("Runs with a model whose price is not known are left out.")
     _said(reader, contestants)
@@ -76,6 +76,7 @@ def _contrasted(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]]) 
 def _figure(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]], axis: str) -> Any:
     direction = next(iter(contestants.values()))[0].spec.direction
     figure: Any = blank(AXES[axis], f"best value so far ({'lower' if direction == 'minimize' else 'higher'} is better)")
+    figure.update_layout(uirevision=" ".join([axis, *(run.id for runs in contestants.values() for run in runs)]))
     for place, (name, runs) in enumerate(contestants.items()):
         curves = [curve for run in runs if (curve := _curve(reader, run, axis))[0]]
         if curves:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -70,12 +69,6 @@ def name_of(run: RunRecord) -> str:
 def settings_of(run: RunRecord) -> str:
     """Return the settings of a run's problem, in a line."""
     return ", ".join(f"{name} = {value}" for name, value in run.spec.config["set"].items())
-
-
-def chart(figure: Any, key: str) -> None:
-    """Show a figure; its camera saves what is seen as an SVG."""
-    config = {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filename": key}}
-    st.plotly_chart(figure, key=key, config=config, width="stretch")
 
 
 def figure_exports(picture: Picture, key: str) -> None:

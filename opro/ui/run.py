@@ -9,7 +9,7 @@ from opro.reader import Reader
 from opro.records import RunRecord, Status
 from opro.report import contestant
 from opro.types import Trial
-from opro.ui import commands, data, new, parts, run_answers, run_results, run_steps
+from opro.ui import charts, commands, data, new, parts, run_answers, run_results, run_steps
 
 TABS = ("Trajectory", "Pictures", "Steps", "Answers", "Cost", "Verdict", "Export")
 
@@ -138,7 +138,7 @@ def _live(reader: Reader, store: str, run: RunRecord, state: str) -> None:
     baselines = {} if now.status is Status.RUNNING else _baselines(reader, run)
     if trials:
         figure = trajectory(trials, run.spec.direction, run.spec.references, baselines)
-        parts.chart(figure, f"trajectory-{run.id}")
+        charts.show(figure, f"trajectory-{run.id}")
     else:
         st.info("Nothing is scored yet: the model is loading, or the first step is being asked.")
     if follow.trajectory.best is not None:
@@ -192,4 +192,4 @@ def _pictures(reader: Reader, store: str, run: RunRecord) -> None:
     title = st.segmented_control("Picture", titles, default=titles[0], key="picture", label_visibility="collapsed")
     picture = next((one for one in pictures if one.title == title), pictures[0])
     st.caption(parts.literal(picture.caption))
-    parts.chart(picture.draw(), f"picture-{run.id}-{picture.title}")
+    charts.show(picture.draw(), f"picture-{run.id}-{picture.title}")

@@ -13,7 +13,7 @@ from opro.protocols import Examinable
 from opro.reader import Reader
 from opro.records import RunRecord, Spending, Status
 from opro.report import by_role, finalist
-from opro.ui import commands, data, parts
+from opro.ui import charts, commands, data, parts
 
 JUDGING = (
     "This asks the scorer the test examples, and draws as many candidates blindly; it costs about the run once more."
@@ -33,14 +33,14 @@ def cost(reader: Reader, store: str, run: RunRecord) -> None:
     figure.add_bar(x=[one.step for one in steps], y=[one.asking for one in steps], name="asking")
     figure.add_bar(x=[one.step for one in steps], y=[one.scoring for one in steps], name="scoring")
     figure.update_layout(barmode="stack")
-    parts.chart(figure, f"seconds-{run.id}")
+    charts.show(figure, f"seconds-{run.id}")
     if spent:
         tokens = blank("step", "tokens")
         for role in dict.fromkeys(part.role for part in spent):
             mine = [part for part in spent if part.role == role]
             tokens.add_bar(x=[part.step for part in mine], y=[part.tokens for part in mine], name=role)
         tokens.update_layout(barmode="stack")
-        parts.chart(tokens, f"tokens-{run.id}")
+        charts.show(tokens, f"tokens-{run.id}")
     events = reader.events(run.id)
     if events:
         st.subheader("What happened on the way", anchor=False)

@@ -1,5 +1,6 @@
 """The page in a real browser: its server as a user starts it, and headless Chromium."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -45,6 +46,9 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     raise AssertionError(f"the page was not served: {log.read_text(errors='replace')[-3000:]}")
 
 
+LOST = re.compile(r"network|fetch|websocket|connection|abort|timeout|status code", re.IGNORECASE)
+
+
 def chromium() -> str:
     """Return the browser; where none is installed the tests fail, for a page that nobody saw is not tested."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -62,9 +66,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A fresh tab."""
+    """A fresh tab; what the page's own scripts complain of fails the test, unless it is that the server has ended."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     made = context.new_page()
     made.set_default_timeout(1000 * PATIENCE)
+    errors: list[str] = []
+    made.on("pageerror", lambda error: errors.append(str(error)))
     yield made
     context.close()
+    assert [error for error in errors if not LOST.search(error)] == []

@@ -86,7 +86,7 @@ def begin(page: Page, steps: int) -> None:
 
 
 def end(page: Page) -> None:
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop").click()  # the header may have one
     expect(page.get_by_text("stopped: interrupted")).to_be_visible()
 
 
@@ -113,6 +113,36 @@ def test_a_run_is_started_watched_stopped_and_resumed(page: Page, tmp_path: Path
         expect(page.get_by_text("Meta-prompt 1 of").first).to_be_visible()
         assert "w=" in page.locator("code").first.inner_text()
         expect(page.get_by_text(re.compile("^↳ (trial|repeat|new|rejected)")).first).to_be_visible()
+
+
+@pytest.mark.model
+def test_what_the_user_zoomed_into_stays_while_a_run_goes_on(page: Page, tmp_path: Path) -> None:
+    store = tmp_path / "live.db"
+    with served(store, tmp_path / "page.log") as url:
+        page.goto(f"{url}/new")
+        begin(page, 3000)
+        wait_for_points(page, 20)
+        plot = page.locator(".js-plotly-plot .nsewdrag").first
+        box = plot.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + 50, box["y"] + 30)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 250, box["y"] + 130, steps=5)
+        page.mouse.up()
+        page.locator(".legendtoggle").nth(1).click()
+        hidden = "document.querySelector('.js-plotly-plot')._fullData[1].visible === 'legendonly'"
+        page.wait_for_function(f"() => {hidden}")
+        script = "() => document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range"
+        zoomed = page.evaluate(script)
+        wait_for_points(page, points(page))
+        assert page.evaluate(script) == pytest.approx(zoomed)
+        assert page.evaluate(hidden)
+        page.get_by_role("tab", name="Cost").click()
+        expect(page.get_by_text("asking", exact=True).first).to_be_visible()
+        page.get_by_role("tab", name="Trajectory").click()
+        wait_for_points(page, 20)
+        assert page.evaluate(script) == pytest.approx(zoomed)
+        end(page)
 
 
 def test_two_runs_are_compared(address: str, page: Page) -> None:
