@@ -66,7 +66,7 @@ def _contrasted(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]]) 
         for picture in problem.contrasts(trials, first.spec.references):
             st.subheader(picture.title, anchor=False)
             st.caption(parts.literal(picture.caption))
-            parts.chart(picture.draw(), f"contrast-{picture.title}")
+            charts.show(picture.draw(), f"contrast-{picture.title}")
     made = contrast(reader, contestants)
     rows = [{"": text, **dict(zip(made.contestants, values, strict=True))} for text, values in made.values.items()]
     st.dataframe(rows, hide_index=True, alt="The value of each")
