@@ -69,7 +69,11 @@ def _flipped(runs: Runs, references: Sequence[Reference]) -> "Figure":
         for label, curve in _by_k(name, points, (Kind.REGULAR, Kind.FLIPPED)).items():
             _curve(figure, label, [(point.setting.share, point) for point in curve], COLOURS[place % len(COLOURS)])
     figure.add_scatter(
-        x=[0, 100], y=[100, 0], mode="lines", name="follows its context", line={"dash": "dashdot", "color": GREY}
+        x=[0, 100],
+        y=[100, 0],
+        mode="lines",
+        name="copies the share of right labels",
+        line={"dash": "dashdot", "color": GREY},
     )
     return figure
 

@@ -31,7 +31,7 @@ def show(reader: Reader, store: str) -> None:
     """Draw the page."""
     st.title("Compare", anchor=False)
     runs, _ = data.survey(reader, store)
-    labels = {run.id: f"{parts.name_of(run)} · {parts.short(parts.settings_of(run), 40)}" for run in runs}
+    labels = {run.id: _label(run) for run in runs}
     st.session_state["compared"] = [run for run in st.session_state.get("compared", ()) if run in labels]
     chosen = st.multiselect(
         "Runs", list(labels), key="compared", format_func=labels.__getitem__, placeholder="Choose runs of one problem"
@@ -55,6 +55,11 @@ def show(reader: Reader, store: str) -> None:
         st.caption("Runs with a model whose price is not known are left out.")
     _said(reader, contestants)
     parts.figure_exports(picture, "comparison")
+
+
+def _label(run: RunRecord) -> str:
+    model = parts.short(run.spec.model or run.spec.scorer, 40)
+    return " · ".join(filter(None, (parts.name_of(run), model, parts.short(parts.settings_of(run), 40))))
 
 
 def _contrasted(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]]) -> None:

@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from playwright.sync_api import Page, expect
 
 from opro.config import run_config
 from opro.reader import Reader
+from opro.records import Status
 from opro.types import Brief, Candidate, Direction, Evaluation
 from opro.workbench import Workbench
 from scorer_models.scripted import ScriptedModel
@@ -155,6 +157,46 @@ def test_two_runs_are_compared(address: str, page: Page) -> None:
         page.wait_for_function(f"() => {names}.includes('evolution ({seed + 1})')")
     page.get_by_text("seconds", exact=True).click()
     expect(page.get_by_text("seconds of asking and scoring")).to_be_visible()
+
+
+def test_models_are_probed_from_the_page_and_their_curves_stand_beside_each_other(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("\n".join(f"{'good' if i % 2 else 'bad'} film {i}" for i in range(60)))
+    for label in ("good", "bad"):
+        (tmp_path / f"{label}.txt").write_text(f" {label}\n")
+    store = tmp_path / "probes.db"
+    with served(store, tmp_path / "page.log") as url:
+        for label in ("good", "bad"):
+            page.goto(f"{url}/new")
+            page.get_by_text("Probe a model").click()
+            page.get_by_label("task", exact=True).fill(str(tmp_path / "texts.txt"))
+            page.get_by_label("items", exact=True).fill("8")
+            page.get_by_label("k", exact=True).fill("2")
+            page.get_by_label("model", exact=True).fill(f"scripted:{tmp_path / label}.txt")
+            page.keyboard.press("Enter")
+            expect(page.locator("code").filter(has_text=f"{label}.txt")).to_contain_text("--set k=2")
+            page.get_by_role("button", name="Start").click()
+            page.wait_for_timeout(500)
+        _wait_until_done(store, 2)
+        first, second = Reader(str(store)).runs()
+        page.goto(f"{url}/run?run={first.id}&tab=Pictures")
+        expect(page.get_by_text("lets its context override")).to_be_visible()
+        page.wait_for_selector(".js-plotly-plot")
+        page.goto(f"{url}/compare")
+        for run in (first, second):
+            page.get_by_label("Runs", exact=True).click()
+            page.get_by_role("option").filter(has_text=Path(run.spec.scorer).stem).click()
+            page.keyboard.press("Escape")
+        expect(page.get_by_role("heading", name="Flipped labels")).to_be_visible()
+        names = "(document.querySelector('.js-plotly-plot')?.data ?? []).map(line => line.name ?? '')"
+        page.wait_for_function(f"() => {names}.filter(name => name.includes('.txt')).length === 2")
+
+
+def _wait_until_done(store: Path, count: int) -> None:
+    for _ in range(240):
+        if store.exists() and [run.status for run in Reader(str(store)).runs()] == [Status.DONE] * count:
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"not all of {count} probes have ended")
 
 
 def test_data_settings_and_figures_are_exported(address: str, searched: Path, page: Page) -> None:
