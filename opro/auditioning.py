@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
 from typing import Any
 
 from opro.build import build_problem
@@ -18,6 +17,9 @@ TARGETS = ((15, 14), (17, 17), (3, 5))
 """Three of the seven lines of OPRO's Table 2: two near the start, and one far from it."""
 
 STEPS = 12
+SECONDS = 60.0
+"""After which a run begins no further step: a small model's free replies are long, and few of them can be read."""
+
 STYLES = (Style.CONTINUATION, Style.CHAT)
 
 
@@ -41,7 +43,8 @@ class Audition:
     Attributes:
         runs: the runs with true scores, then those with reversed ones.
         steps: in which each target was found, None where it was not.
-        reversed_steps: the same with reversed scores: a model that follows them must not find it.
+        reversed_steps: the same with reversed scores, where a target was found with true ones: a model that follows
+            them must not find it.
     """
 
     style: Style
@@ -71,13 +74,11 @@ class Audition:
         return asdict(self) | {"solved": self.solved, "follows": self.follows}
 
 
-def audition_configs(model: str, style: Style, run: Mapping[str, Any]) -> list[RunConfig]:
-    """Return the runs of an audition in one style, those with true scores first."""
-    fixed = {"problem": "linear-regression", "model": model, "steps": STEPS, "baselines": "never"}
-    return [
-        run_config({**run, **fixed, "set": {"w": w, "b": b}, "options": {"style": style.value, "control": control}})
-        for control, (w, b) in product(("none", "flipped-scores"), TARGETS)
-    ]
+def audition_configs(model: str, style: Style, control: str, run: Mapping[str, Any]) -> list[RunConfig]:
+    """Return the runs of an audition in one style, with true scores or reversed ones."""
+    fixed = {"problem": "linear-regression", "model": model, "steps": STEPS, "seconds": SECONDS, "baselines": "never"}
+    options = {"style": style.value, "control": control, "rounds": 1}
+    return [run_config({**run, **fixed, "set": {"w": w, "b": b}, "options": options}) for w, b in TARGETS]
 
 
 def auditioned(reader: Reader, style: Style, runs: Sequence[str]) -> Audition:

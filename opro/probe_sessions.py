@@ -44,16 +44,24 @@ async def audition(model: str, run: Mapping[str, Any], store: str | None, *, as_
     heard: list[Audition] = []
     with closing(Workbench(store)) as workbench:
         for style in STYLES:
-            runs: list[str] = []
-            for config in audition_configs(model, style, run):
-                with live_run(console, config, build_problem(config).direction) as watch:
-                    runs.append(await workbench.run(config, study=runs[0] if runs else "", watch=watch))
+            runs = await _played(console, workbench, audition_configs(model, style, "none", run))
+            if auditioned(workbench.reader, style, runs).solved:
+                runs += await _played(console, workbench, audition_configs(model, style, "flipped-scores", run))
             heard.append(auditioned(workbench.reader, style, runs))
     if as_json:
         told = {"model": model, "styles": [one.as_dict() for one in heard], "advice": advice(model, heard)}
         sys.stdout.write(json.dumps(told) + "\n")
         return
     _print_audition(console, model, heard)
+
+
+async def _played(console: Console, workbench: Workbench, configs: Sequence[RunConfig]) -> list[str]:
+    """Make the runs of configs; return their ids."""
+    runs: list[str] = []
+    for config in configs:
+        with live_run(console, config, build_problem(config).direction) as watch:
+            runs.append(await workbench.run(config, watch=watch))
+    return runs
 
 
 def _print_audition(console: Console, model: str, heard: Sequence[Audition]) -> None:
@@ -68,7 +76,7 @@ def _print_audition(console: Console, model: str, heard: Sequence[Audition]) -> 
             f"{percent(counted.repeats / max(counted.parsed, 1))} %",
             f"{one.solved} of {len(TARGETS)}",
             ", ".join("-" if step is None else str(step) for step in one.steps),
-            ", ".join("-" if step is None else str(step) for step in one.reversed_steps),
+            ", ".join("-" if step is None else str(step) for step in one.reversed_steps) or "not tried",
             one.runs[0],
         )
     console.print(table)
