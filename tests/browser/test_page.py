@@ -282,6 +282,7 @@ def test_hostile_texts_are_shown_as_texts(page: Page, tmp_path: Path) -> None:
             first = expected[20 * (number - 1)].splitlines()[0]
             expect(page.locator("code").nth(1)).to_contain_text(first)
             page.wait_for_function("() => document.querySelectorAll('code').length === 21")
+            expect(page.locator("code").nth(20)).to_contain_text(expected[20 * number - 1].splitlines()[0])
             shown += page.locator("code").evaluate_all("nodes => nodes.slice(1).map(node => node.textContent)")
         assert shown == expected
         for tab in ("Trajectory", "Answers", "Verdict", "Cost"):
