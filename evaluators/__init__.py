@@ -10,4 +10,5 @@ PROBLEMS: Mapping[str, str] = {
     "linear-regression": "evaluators.linear_regression:LinearRegression",
     "instructions": "evaluators.instructions:Instructions",
     "tsp": "evaluators.tsp:TourLength",
+    "update-rule": "evaluators.update_rule:UpdateRule",
 }

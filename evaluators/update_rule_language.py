@@ -6,6 +6,7 @@ and `min`. The powers of g, the signs and the scaled weights are written out in 
 be written; and `rd`, the cosine decay with restarts, starts once again, for without a restart it is `cd`.
 """
 
+from evaluators.equation_space import EquationSpace
 from evaluators.expression_grammar import Grammar, elementwise, leaves
 from evaluators.expressions import Language
 
@@ -41,6 +42,8 @@ GRAMMAR = Grammar(
     },
     root=TENSOR,
 )
+
+SPACE = EquationSpace(GRAMMAR, frozenset(GRADIENT_OPERANDS), "constant: it does not depend on the gradient", "rule")
 
 SYMBOLS = {
     "g": "g",
