@@ -143,7 +143,14 @@ def test_an_unknown_setting_is_an_error_that_names_the_nearest(name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "need"), [("random", "draw"), ("evolution", "mutate"), ("surrogate", "point"), ("list", "listed")]
+    ("name", "need"),
+    [
+        ("random", "draw"),
+        ("evolution", "mutate"),
+        ("surrogate", "point"),
+        ("controller", "follow"),
+        ("list", "listed"),
+    ],
 )
 def test_a_problem_that_does_not_fit_is_refused_with_what_it_lacks(name: str, need: str) -> None:
     bare: Any = object()
