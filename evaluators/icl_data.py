@@ -171,9 +171,10 @@ def _pairs(file: Path, wanted: Wanted) -> Pairs:
         return _cells(read_rows(file).rows, (wanted.text,), wanted.label)
     content = read_bytes(file)
     try:
-        lines = content.decode("utf-8").splitlines()
+        written = content.decode("utf-8")
     except UnicodeDecodeError:
-        lines = content.decode("latin-1").splitlines()  # as the published files of TREC are
+        written = content.decode("latin-1")  # as the published files of SUBJ and TREC are
+    lines = written.split("\n")  # and not at the other characters at which Python would
     matches = [(number, _NUMBERED.fullmatch(line.strip())) for number, line in enumerate(lines, 1) if line.strip()]
     for number, match in matches:
         if match is None:

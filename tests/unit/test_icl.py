@@ -341,3 +341,11 @@ def test_the_curves_of_two_models_stand_in_one_figure_and_names_are_no_markup(re
     flipped = made[0].draw().data
     assert list(flipped[1].x) == [0, 25, 75, 100]
     assert problem.pictures([], ()) == []
+
+
+def test_a_published_file_in_latin_1_is_read_line_by_line(tmp_path: Path) -> None:
+    lines = [f"{i % 2} caf\xe9 number {i} \x85 and more" for i in range(20)]
+    (tmp_path / "texts.all").write_bytes("\n".join(lines).encode("latin-1"))
+    texts = load_texts(Wanted(str(tmp_path / "texts.all")))
+    assert len(texts.train) + len(texts.test) == 20
+    assert all("caf\xe9" in text.text for text in texts.test)
