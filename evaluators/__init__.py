@@ -7,6 +7,7 @@ it before the user and under the conformance suite; nothing is imported until it
 from collections.abc import Mapping
 
 PROBLEMS: Mapping[str, str] = {
+    "backward-rule": "evaluators.backward_rule:BackwardRule",
     "linear-regression": "evaluators.linear_regression:LinearRegression",
     "instructions": "evaluators.instructions:Instructions",
     "tsp": "evaluators.tsp:TourLength",

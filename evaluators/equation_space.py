@@ -74,6 +74,14 @@ class EquationSpace:
         """Return the equation that tokens of the grammar write."""
         return str(self.grammar.tree(tokens))
 
+    def spelling(self, text: str) -> list[str]:
+        """Return the tokens of the grammar that write an equation.
+
+        Raises:
+            InvalidSolutionError: it is none, or the grammar cannot write it.
+        """
+        return self.grammar.spelling(self.tree(text))
+
     def _first(self, make: Callable[[], Node]) -> str:
         while True:
             if self._allows(made := make()):

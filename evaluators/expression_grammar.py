@@ -99,6 +99,27 @@ class Grammar:
         """Return the simplest form of the complete equation that tokens write."""
         return canonical(self.language, str(self._read(iter(written), self.root)))
 
+    def spelling(self, tree: Node) -> list[str]:
+        """Return the tokens that write a tree.
+
+        Raises:
+            InvalidSolutionError: the grammar cannot write it.
+        """
+        tokens = list(self._spelled(tree, self.root))
+        for place, token in enumerate(tokens):
+            if token not in self.follow(tokens[:place]):
+                raise InvalidSolutionError(f"has {len(tokens)} tokens; {LONGEST} are the most")
+        return tokens
+
+    def _spelled(self, node: Node, kind: str) -> Iterator[str]:
+        kinds = tuple(self._argument_kinds(node, kind))
+        production = Production(node.name, kinds)
+        if production not in self.kinds.get(kind, ()):
+            raise InvalidSolutionError(f"the grammar does not write {node.name} here")
+        yield production.token
+        for part, below in zip(node.arguments, kinds, strict=True):
+            yield from self._spelled(part, below)
+
     def _open(self, written: Sequence[str]) -> list[str]:
         """Return the kinds that are still to be written, the next one last."""
         kinds = [self.root]

@@ -3,7 +3,7 @@
 log and sqrt are of the magnitude, a divisor y is y + 1e-8 (all three as in Neural Optimizer Search), the magnitude in
 a logarithm is at least 1e-8, exp stops to grow at 30. A power with a whole number is the plain one, with a negative one
 its quotient; any other exponent takes the magnitude. What overflows all the same is infinite, which is for the caller
-to see.
+to see. A matrix may have further axes before its two own ones: those of the networks of a stack.
 """
 
 from collections.abc import Callable, Mapping
@@ -101,7 +101,7 @@ def _transposed(x: Tensor) -> Tensor:
 
 
 def _normalized(x: Tensor) -> Tensor:
-    return x / (x.square().sum().sqrt() + TINY)
+    return x / (x.square().sum((-2, -1), keepdim=True).sqrt() + TINY) if x.ndim > 1 else x
 
 
 def _quotient(x: Tensor, y: Tensor) -> Tensor:

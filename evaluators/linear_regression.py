@@ -28,6 +28,9 @@ START_BOX = (10, 20)
 GRID_W = (0, 40)
 GRID_B = (-10, 40)
 
+_WRITTEN_W = tuple(f"w={w}" for w in range(GRID_W[0], GRID_W[1] + 1))
+_WRITTEN_B = tuple(f"b={b}" for b in range(GRID_B[0], GRID_B[1] + 1))
+
 # The patterns below hold no nested or adjacent repetitions of one character, so that they are linear on any text.
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _VALUE = r"([^\s,;\[\](){}<>*`]{1,500})"
@@ -130,6 +133,30 @@ class LinearRegression:
             moved = _clip(w + random.gauss(0, scale)), _clip(b + random.gauss(0, scale))
             if moved != (w, b):
                 return _text(*moved)
+
+    @property
+    def tokens(self) -> Sequence[str]:
+        """The values of w and b on the grid of `draw`."""
+        return (*_WRITTEN_W, *_WRITTEN_B)
+
+    def follow(self, written: Sequence[str]) -> Sequence[str]:
+        """Return the values of w, then those of b."""
+        return (_WRITTEN_W, _WRITTEN_B, ())[len(written)]
+
+    def written(self, tokens: Sequence[str]) -> str:
+        """Return the pair of two tokens."""
+        return ", ".join(tokens)
+
+    def spelling(self, text: str) -> Sequence[str]:
+        """Return the two tokens of a pair.
+
+        Raises:
+            InvalidSolutionError: it is not on the grid.
+        """
+        parts = text.split(", ")
+        if not set(parts) <= set(self.tokens):
+            raise InvalidSolutionError(f"is not on the grid: {_short(text)}")
+        return parts
 
     def point(self, text: str) -> NDArray[np.float64]:
         """Return (w, b), shape (2,)."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from evaluators import equation_pictures, equation_scores
+from evaluators.child_data import load
 from evaluators.equation_scores import FORMULA, percent
 from evaluators.expression_latex import latex
 from evaluators.expressions import Node
@@ -142,6 +143,10 @@ class UpdateRule:
         """Return the rule that tokens write."""
         return SPACE.written(tokens)
 
+    def spelling(self, text: str) -> Sequence[str]:
+        """Return the tokens that write a rule."""
+        return SPACE.spelling(text)
+
     def formula(self, text: str) -> str:
         """Return the rule as LaTeX."""
         return rf"\Delta w = -\eta \left( {latex(SPACE.tree(text), SYMBOLS)} \right)"
@@ -191,11 +196,11 @@ class UpdateRule:
         """The settings of an examination: the run's own, more epochs, another data set, another network."""
         config, own = self.config, self._setting
         longer = replace(own, schedule=replace(own.schedule, epochs=config.longer))
-        return {
-            "test": own,
-            f"{config.longer} epochs": longer,
-            config.second: replace(own, data=config.second, network="mlp"),
-        }
+        tests = {"test": own, f"{config.longer} epochs": longer}
+        tests[config.second] = replace(own, data=config.second, network="mlp")
+        if load(config.data).image:
+            tests["other network"] = replace(own, network="conv" if config.network == "mlp" else "mlp")
+        return tests
 
     @cached_property
     def _references(self) -> tuple[Reference, ...]:

@@ -15,18 +15,25 @@ from opro.types import Brief, Direction, Style
 CHARACTERS = 4
 """Of a token in a meta-prompt, about: only to guess how much must be left out of a prompt that is too long."""
 
+_LONGEST = 120  # letters of a failed solution
+_OPTIONAL = ("past", "failure")
+_FILLED = ("items", "failures", "past", "solution", "score", "note")
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A past solution as a meta-prompt shows it."""
+    """A past solution as a meta-prompt shows it: with its score, and a note; without a score, why it has none."""
 
     solution: str
     score: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class MetaPrompt:
     """A template: `item` writes one past solution, `past` what stands around them, left out while there are none.
+
+    `failure` writes one solution that has no score.
 
     `prompt` is the whole, with all `items`, or the `past`, in it; `settings` are what it works best with.
 
@@ -34,6 +41,7 @@ class MetaPrompt:
     """
 
     item: Template
+    failure: Template
     past: Template
     prompt: Template
     settings: Mapping[str, Any]
@@ -71,27 +79,38 @@ class MetaPrompt:
             "better": "lower" if falling else "higher",
         }
         try:
-            items = "".join(self.item.substitute(words, solution=one.solution, score=one.score) for one in shown)
-            past = self.past.substitute(words, items=items) if items else ""
-            return self.prompt.substitute(words, items=items, past=past)
+            items, failures = self._lists(words, shown)
+            past = self.past.substitute(words, items=items, failures=failures) if items else ""
+            return self.prompt.substitute(words, items=items, failures=failures, past=past)
         except (KeyError, ValueError) as error:
-            known = ", ".join(f"${word}" for word in [*words, "items", "past", "solution", "score"])
+            known = ", ".join(f"${word}" for word in [*words, *_FILLED])
             raise ConfigError(f"{self.name}: placeholder {error}; known are {known}; write $$ for a dollar") from error
+
+    def _lists(self, words: Mapping[str, str], shown: Iterable[Shown]) -> tuple[str, str]:
+        """Return the solutions that have scores, and those that have none, written one after the other."""
+        written: tuple[list[str], list[str]] = [], []
+        for one in shown:
+            template = self.item if one.score else self.failure
+            text = template.substitute(words, solution=one.solution, score=one.score, note=one.note)
+            written[not one.score].append(text)
+        return "".join(written[0]), "".join(written[1])
 
 
 def read_template(text: str, name: str) -> MetaPrompt:
-    """Return the template in a TOML text with the keys `item`, `prompt`, and perhaps `past` and a table `settings`."""
+    """Return the template in a TOML text: `item`, `prompt`, and perhaps `past`, `failure` and a table `settings`."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}") from error
     settings = table.pop("settings", {})
-    if set(table) | {"past"} != {"item", "past", "prompt"} or not all(
+    if set(table) | set(_OPTIONAL) != {"item", "prompt", *_OPTIONAL} or not all(
         isinstance(value, str) for value in table.values()
     ):
-        raise ConfigError(f"{name} needs two texts, `item` and `prompt` (and may have `past`), not {', '.join(table)}")
-    past = Template(table.get("past", ""))
-    return MetaPrompt(Template(table["item"]), past, Template(table["prompt"]), settings, text, name)
+        raise ConfigError(
+            f"{name} needs two texts, `item` and `prompt` (and may have `past` and `failure`), not {', '.join(table)}"
+        )
+    texts = {key: Template(table.get(key, "")) for key in ("item", "prompt", *_OPTIONAL)}
+    return MetaPrompt(**texts, settings=settings, source=text, name=name)
 
 
 def load_template(problem: str, style: Style, path: str = "") -> MetaPrompt:
@@ -116,7 +135,13 @@ def flipped(shown: Sequence[Shown]) -> list[Shown]:
     The list stays in the order of its scores, so the best solution now stands first.
     """
     solutions = reversed([past.solution for past in shown])
-    return [Shown(solution, past.score) for solution, past in zip(solutions, shown, strict=True)]
+    return [Shown(solution, past.score, past.note) for solution, past in zip(solutions, shown, strict=True)]
+
+
+def one_line(text: str) -> str:
+    """Return the end of a text, where the solution should be, on one short line."""
+    words = " ".join(text.split())
+    return words if len(words) <= _LONGEST else f"...{words[-_LONGEST:]}"
 
 
 def shortened(shown: Sequence[Shown], error: ContextError) -> list[Shown]:

@@ -82,6 +82,53 @@ class Mutable(Sampled, Protocol):
 
 
 @runtime_checkable
+class Crossable(Mutable, Protocol):
+    """A problem of which two solutions can have a child: what `crossover` of the `evolution` proposer needs."""
+
+    def cross(self, text: str, other: str, random: Random) -> str:
+        """Return the text of a solution that has most from `text`, and something from `other`."""
+        ...
+
+
+@runtime_checkable
+class Grammatical(Protocol):
+    """A problem whose solutions are written token by token by a grammar: what the `controller` proposer needs."""
+
+    @property
+    def tokens(self) -> Sequence[str]:
+        """All tokens there are, in an order that never changes."""
+        ...
+
+    def follow(self, written: Sequence[str]) -> Sequence[str]:
+        """Return the tokens that may come after those written; none where the solution is complete.
+
+        Every way leads to an end.
+        """
+        ...
+
+    def written(self, tokens: Sequence[str]) -> str:
+        """Return the solution that tokens write, in its canonical form."""
+        ...
+
+    def spelling(self, text: str) -> Sequence[str]:
+        """Return tokens that write the solution `text`.
+
+        Raises:
+            InvalidSolutionError: the grammar cannot write it.
+        """
+        ...
+
+
+@runtime_checkable
+class Typeset(Protocol):
+    """A problem whose solutions are formulas."""
+
+    def formula(self, text: str) -> str:
+        """Return the solution `text` as LaTeX."""
+        ...
+
+
+@runtime_checkable
 class Rewritable(Protocol):
     """A problem of which one solution can be written in several ways, such as a tour from each of its cities."""
 

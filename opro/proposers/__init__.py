@@ -7,5 +7,6 @@ PROPOSERS: Mapping[str, str] = {
     "opro": "opro.proposers.opro:Opro",
     "random": "opro.proposers.random_search:RandomSearch",
     "evolution": "opro.proposers.evolution:Evolution",
+    "controller": "opro.proposers.controller:Controller",
     "surrogate": "opro.proposers.surrogate:Surrogate",
 }

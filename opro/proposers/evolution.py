@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from opro.errors import ConfigError
 from opro.proposers.random_search import TRIES
-from opro.protocols import LanguageModel, Mutable, Problem
+from opro.protocols import Crossable, LanguageModel, Mutable, Problem
 from opro.types import Candidate, Trial
 
 
@@ -24,12 +24,17 @@ class Evolution:
 
         population: int = Field(100, ge=1, description="how many of the youngest solutions can be parents")
         tournament: int = Field(25, ge=1, description="how many are drawn to find one parent")
+        crossover: float = Field(
+            0.0, ge=0, le=1, description="share of children that have two parents, where solutions can be crossed"
+        )
 
     def __init__(self, problem: Problem, config: Config, seed: int, model: LanguageModel | None = None) -> None:
         """Take a problem whose solutions can be drawn and mutated; no model is used."""
         del model
         if not isinstance(problem, Mutable):
             raise ConfigError("the proposer `evolution` needs a problem with the methods `draw` and `mutate`")
+        if config.crossover and not isinstance(problem, Crossable):
+            raise ConfigError("the setting `crossover` needs a problem with a method `cross`; leave it at 0")
         self._direction = problem.direction
         self._problem: Mutable = problem
         self._config = config
@@ -52,9 +57,16 @@ class Evolution:
     def _child(self, random: Random) -> str:
         if not self._population:
             return self._problem.draw(random)
-        size = min(self._config.tournament, len(self._population))
-        _, parent = min(random.sample(self._population, size))
+        parent = self._parent(random)
+        crossover = self._config.crossover
+        if crossover and isinstance(self._problem, Crossable) and random.random() < crossover:
+            return self._problem.cross(parent, self._parent(random), random)
         return self._problem.mutate(parent, random)
+
+    def _parent(self, random: Random) -> str:
+        """Return the winner of a tournament."""
+        size = min(self._config.tournament, len(self._population))
+        return min(random.sample(self._population, size))[1]
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Take successes into the population, the oldest leave it."""

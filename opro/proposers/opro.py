@@ -9,6 +9,7 @@ computed, evaluations are what counts: more samples are drawn than asked for, an
 import asyncio
 import logging
 import math
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
@@ -19,7 +20,7 @@ from pydantic import ConfigDict, Field
 
 from opro.constraints import Constraint, Permutation
 from opro.errors import ConfigError, ContextError, InvalidSolutionError, ModelError
-from opro.metaprompt import Shown, flipped, load_template, read_template, shortened
+from opro.metaprompt import Shown, flipped, load_template, one_line, read_template, shortened
 from opro.proposers.exemplars import ExemplarConfig, exemplars
 from opro.protocols import LanguageModel, Problem, Rewritable
 from opro.registry import configure
@@ -55,6 +56,7 @@ class Opro:
         template: str = Field("", description="a meta-prompt template of your own: a TOML file, or its text")
         shown: int = Field(20, ge=1, description="how many of the best solutions are shown")
         spread: int = Field(0, ge=0, description="how many solutions at even ranks over the whole trajectory are added")
+        failures: int = Field(0, ge=0, description="how many of the newest failures are shown, where the template does")
         goals: tuple[Annotated[float, Field(ge=-10, le=10)], ...] = Field(
             (0.5,),
             min_length=1,
@@ -106,6 +108,7 @@ class Opro:
         self._seed = seed
         self._trajectory = Trajectory(problem.direction)
         self._told: list[Trial] = []
+        self._failed: deque[Trial] = deque(maxlen=config.failures)
         self._exemplars: list[str] = []
         kind = type(self._brief.constraint)
         if self._style is Style.CONTINUATION and self._brief.constraint and kind not in model.enforces:
@@ -149,6 +152,7 @@ class Opro:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Add to the trajectory."""
         self._trajectory.extend(trials)
+        self._failed.extend(trial for trial in trials if trial.value is None)
         if self._config.exemplar_choice == "often-wrong":
             self._told.extend(trials)
 
@@ -170,10 +174,11 @@ class Opro:
         top = self._top()
         numbers = {trial.number for trial in top}
         others = [trial for trial in self._trajectory.spread(self._config.spread) if trial.number not in numbers]
-        pairs = [(trial.text, trial.value) for trial in (*top, *others) if trial.value is not None]
+        pairs = [(trial, trial.value) for trial in (*top, *others) if trial.value is not None]
         pairs.sort(key=lambda pair: self._problem.direction.cost(pair[1]), reverse=True)
-        shown = [Shown(text, self._show(value)) for text, value in pairs]
-        return flipped(shown) if self._config.control == "flipped-scores" else shown
+        shown = [Shown(trial.text, self._show(value), trial.evaluation.feedback) for trial, value in pairs]
+        failed = [Shown(one_line(trial.text), "", trial.evaluation.reason) for trial in self._failed]
+        return [*failed, *(flipped(shown) if self._config.control == "flipped-scores" else shown)]
 
     def _top(self) -> list[Trial]:
         """Return the best trials, as many as are shown, without those that the threshold keeps away."""

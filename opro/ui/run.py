@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from opro.pictures import trajectory
+from opro.protocols import Typeset
 from opro.reader import Reader
 from opro.records import RunRecord, Status
 from opro.report import contestant
@@ -143,6 +144,7 @@ def _live(reader: Reader, store: str, run: RunRecord, state: str) -> None:
         st.info("Nothing is scored yet: the model is loading, or the first step is being asked.")
     if follow.trajectory.best is not None:
         st.subheader("Best so far", anchor=False)
+        _formula(run, follow.trajectory.best.text)
         _top(follow.trajectory.top(10))
     elif trials:
         reasons = dict.fromkeys(trial.evaluation.reason for trial in trials)
@@ -167,6 +169,13 @@ def _numbers(run: RunRecord, trials: Sequence[Trial], follow: data.Followed) -> 
         st.metric("step", f"{step} of {run.spec.config['steps']}", border=True)
         st.metric("candidates", f"{len(trials):,}", border=True)
         st.metric("failed", f"{follow.trajectory.invalid:,}", border=True)
+
+
+def _formula(run: RunRecord, text: str) -> None:
+    """Typeset a solution that is a formula."""
+    problem = data.problem_at(run.id, run)
+    if isinstance(problem, Typeset):
+        st.latex(problem.formula(text))
 
 
 def _top(trials: Sequence[Trial]) -> None:
