@@ -13,6 +13,7 @@ from opro.errors import InvalidSolutionError
 MOST_LINES = 30
 """Lines of a reply that are looked at, from its end."""
 
+_AROUND = " \t.;,*$`"
 _FENCE = re.compile(r"`([^`\n]{1,1000})`")
 _ASSIGNED = re.compile(r"[=:]")
 
@@ -95,11 +96,11 @@ class EquationSpace:
         if tagged := re.findall(rf"<{self.tag}>([^<]*)", text, re.IGNORECASE):
             yield tagged[-1]
             return
-        lines = [line.strip(" \t.;,*$`") for line in text[-20_000:].splitlines() if line.strip()]
+        lines = [line for line in text[-20_000:].splitlines() if line.strip(_AROUND)]
         if len(text) <= 1000 and len(lines) > 1:
             yield text
         for line in lines[: -MOST_LINES - 1 : -1]:
-            yield line
+            yield line.strip(_AROUND)
             yield from reversed(_FENCE.findall(line))
             if _ASSIGNED.search(line):
-                yield _ASSIGNED.split(line)[-1].strip(" `*$")
+                yield _ASSIGNED.split(line)[-1].strip(_AROUND)

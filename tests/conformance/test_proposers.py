@@ -131,7 +131,9 @@ def test_an_unknown_setting_is_an_error_that_names_the_nearest(name: str) -> Non
         resolve_options(config, None)
 
 
-@pytest.mark.parametrize(("name", "need"), [("random", "draw"), ("evolution", "mutate"), ("surrogate", "point")])
+@pytest.mark.parametrize(
+    ("name", "need"), [("random", "draw"), ("evolution", "mutate"), ("surrogate", "point"), ("controller", "follow")]
+)
 def test_a_problem_that_does_not_fit_is_refused_with_what_it_lacks(name: str, need: str) -> None:
     bare: Any = object()
     config = run_config({"problem": "x", "proposer": name})
