@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evaluators import equation_pictures, equation_scores
 from evaluators.backward_rule_language import RULES, SPACE, SYMBOLS
-from evaluators.equation_scores import FORMULA, percent
+from evaluators.equation_scores import percent
 from evaluators.expression_latex import latex
 from evaluators.expressions import Node
 from opro.pictures import Picture
@@ -32,7 +32,7 @@ STARTS = (
     "b @ W",
     "b @ R",
     "e @ D",
-    "(b @ sign(W)) * h",
+    "norm(b @ R) * step(z)",
 )
 SHOWN_STARTS = 4
 
@@ -90,7 +90,7 @@ class BackwardRule:
             score="accuracy",
             answer="Write the rule as one formula between <rule> and </rule>.",
             facts=FACTS,
-            constraint=FORMULA,
+            constraint=equation_scores.formula(SPACE.grammar.language),
             ideal=1.0,
             show=percent,
             max_tokens=48,

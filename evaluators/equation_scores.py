@@ -1,11 +1,12 @@
 """What equation problems share around the scoring: texts that are no equation, the setting, the syntax, the scale."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from evaluators.equation_space import EquationSpace
-from evaluators.expressions import Node
+from evaluators.expressions import FUNCTIONS, INFIX, NEGATION, NUMERIC_SECOND, Language, Node
 from opro.constraints import Regex
 from opro.errors import InvalidSolutionError
 from opro.types import Candidate, Evaluation
@@ -13,10 +14,29 @@ from opro.types import Candidate, Evaluation
 if TYPE_CHECKING:
     from evaluators.child_results import Setting
 
-FORMULA = Regex(r"[A-Za-z0-9(-][A-Za-z0-9 .,()+*/^@-]{0,119}")
-"""The letters of a formula. That its brackets match no such pattern can tell: the parser does, when it is written."""
+NESTED = 2
+"""How deep a formula that is held to a pattern can be: no pattern can tell matching brackets of any depth."""
+
+_NUMBER = r"[0-9]{1,3}(?:\.[0-9]{1,4})?"
 
 Scoring = Callable[[Sequence[Node]], list[Evaluation]]
+
+
+def formula(language: Language) -> Regex:
+    """Return the pattern of the formulas of a language up to a depth; what does not fit in it, the parser sees."""
+    marks = "".join(re.escape(name) for name in INFIX if name in language.functions)
+    called = [name for name in sorted(language.functions) if name.isalpha() and name != NEGATION]
+    one = "|".join(name for name in called if FUNCTIONS[name] == 1)
+    two = "|".join(name for name in called if FUNCTIONS[name] == 2 and name not in NUMERIC_SECOND)
+    numeric = "|".join(name for name in called if name in NUMERIC_SECOND)
+    leaf = f"(?:{'|'.join([*sorted(language.operands, reverse=True), _NUMBER])})"
+    shallow = part = leaf
+    for _ in range(NESTED):
+        inner = f"-?{part}(?: [{marks}] {part})*"
+        part = (
+            rf"(?:{leaf}|(?:{one})?\({inner}\)|(?:{numeric})\({inner}, {_NUMBER}\)|(?:{two})\({shallow}, {shallow}\))"
+        )
+    return Regex(f"-?{part}(?: [{marks}] {part})*")
 
 
 class TrainingConfig(Protocol):

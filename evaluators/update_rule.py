@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evaluators import equation_pictures, equation_scores
 from evaluators.child_data import load
-from evaluators.equation_scores import FORMULA, percent
+from evaluators.equation_scores import percent
 from evaluators.expression_latex import latex
 from evaluators.expressions import Node
 from evaluators.update_rule_language import RULES, SPACE, SYMBOLS
@@ -85,7 +85,7 @@ class UpdateRule:
             score="accuracy",
             answer="Write the rule as one formula between <rule> and </rule>.",
             facts=FACTS,
-            constraint=FORMULA,
+            constraint=equation_scores.formula(SPACE.grammar.language),
             ideal=1.0,
             show=percent,
             max_tokens=48,

@@ -10,7 +10,6 @@ from evaluators.child_data import load
 from evaluators.child_networks import initial, network
 from evaluators.child_results import best_rate, last_step
 from evaluators.child_training import Layers, Moment, Schedule, Trained, Trainer
-from evaluators.equation_scores import FORMULA
 from evaluators.expressions import Node
 from evaluators.update_rule import UpdateRule
 from evaluators.update_rule_language import GRAMMAR, RULES, SPACE
@@ -305,7 +304,14 @@ def test_it_has_what_every_search_needs():
     for ability in (Crossable, Examinable, Grammatical, Pictured, Referenced, Remembering, Typeset):
         assert isinstance(rules, ability)
     assert rules.formula("g") == r"\Delta w = -\eta \left( g \right)"
-    assert all(FORMULA.allows(rules.parse(text)) for text in RULES.values())
+
+
+def test_formulas_are_held_to_the_syntax_while_they_are_written():
+    constraint = problem().brief().constraint
+    assert constraint
+    assert all(constraint.allows(problem().parse(text)) for text in RULES.values())
+    for wrong in ("g m", "g *", "exp(g", "exp g", "2m", "x", "", "g, m", "clip(g, m)"):
+        assert not constraint.allows(wrong), wrong
 
 
 def test_the_pictures_can_be_drawn():
