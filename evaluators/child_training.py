@@ -84,9 +84,9 @@ class Layers:
 
     def parted(self, rows: Tensor) -> dict[str, Tensor]:
         """Return rows, shape (..., parameters), as parameters by name, views of shape (..., *theirs)."""
-        split: Any = rows.split(self.sizes, -1)
-        parts: Iterator[tuple[tuple[str, torch.Size], Tensor]] = zip(self.shapes.items(), split, strict=True)
-        return {name: part.unflatten(-1, shape) for (name, shape), part in parts}
+        apart: Any = torch.split
+        parts: Iterator[Tensor] = iter(apart(rows, self.sizes, -1))
+        return {name: part.unflatten(-1, shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
     def joined(self, parameters: Mapping[str, Tensor]) -> Tensor:
         """Return parameters of shape (..., *theirs) as rows, shape (..., parameters)."""

@@ -12,6 +12,8 @@ INITIAL = 0.08
 
 _EMBEDDED = 32
 
+State = tuple[Tensor, Tensor]
+
 
 class Writer:
     """Writes sequences of tokens, and learns which ones to write more often."""
@@ -40,9 +42,9 @@ class Writer:
             while any(follow := [self._grammar.follow(one) for one in written]):
                 scores, state = self._scores(last, state, follow)
                 last = torch.multinomial(scores.exp(), 1, generator=generator)[:, 0]
-                for one, token, may in zip(written, last.tolist(), follow, strict=True):
+                for one, token, may in zip(written, last, follow, strict=True):
                     if may:
-                        one.append(self._tokens[token])
+                        one.append(self._tokens[int(token)])
         return written
 
     def learn(self, rewarded: Sequence[tuple[Sequence[str], float]], entropy: float) -> None:
@@ -67,12 +69,10 @@ class Writer:
     def _first(self, n: int) -> Tensor:
         return torch.full((n,), len(self._tokens))
 
-    def _scores(
-        self, last: Tensor, state: tuple[Tensor, Tensor] | None, follow: Sequence[Sequence[str]]
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def _scores(self, last: Tensor, state: State | None, follow: Sequence[Sequence[str]]) -> tuple[Tensor, State]:
         """Return the log-probabilities of the next tokens, shape (n, tokens), of those that may follow."""
-        state = self._cell(self._embedding(last), state)
+        hidden, cell = self._cell(self._embedding(last), state)
         mask = torch.full((len(follow), len(self._tokens)), -torch.inf)
         for row, may in enumerate(follow):
             mask[row, [self._index[token] for token in may] or slice(None)] = 0.0
-        return (self._head(state[0]) + mask).log_softmax(1), state
+        return (self._head(hidden) + mask).log_softmax(1), (hidden, cell)

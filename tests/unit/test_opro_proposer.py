@@ -10,6 +10,7 @@ import pytest
 
 from opro.constraints import Regex
 from opro.errors import ConfigError, ContextError
+from opro.metaprompt import Shown, shortened
 from opro.proposers.opro import Opro
 from opro.recording import RecordedModel
 from opro.records import RunSpec
@@ -206,3 +207,26 @@ def settings(model: ScriptedModel) -> Any:
 def recorded(model: ScriptedModel, store: str) -> RecordedModel:
     spec = RunSpec(problem="hill", direction=PROBLEM.direction, proposer="opro", model="", seed=0, config={})
     return RecordedModel(model, Store(store).new_run(spec))
+
+
+async def test_the_newest_failures_are_shown_with_their_reason_where_the_template_has_a_place(make: Any, trial: Any):
+    template = TEMPLATE.replace("${items}", "${failures}${items}") + 'failure = "$solution: $note\\n"\n'
+    proposer, model = make(["1"], template=template, failures=2)
+    bad = [trial(0, "x=999", None), trial(1, "well,\n x=100", None), trial(2, "y" * 300, None)]
+    proposer.tell([*bad, trial(3, "x=40", 98.0)])
+    await proposer.ask(1, 1)
+    cut = "..." + "y" * 120
+    assert prompt(model).startswith(f"A number x and how good it is.\nwell, x=100: no good\n{cut}: no good\n98: x=40\n")
+
+
+async def test_failures_are_left_out_first_where_a_prompt_is_too_long(make: Any, trial: Any):
+    shown = [Shown("bad", "", "no good"), Shown("x=1", "1")]
+    assert shortened(shown, ContextError("too long")) == [Shown("x=1", "1")]
+
+
+async def test_what_the_evaluator_notes_of_a_solution_can_be_shown(make: Any, trial: Any):
+    proposer, model = make(["1"], template=TEMPLATE.replace("$solution", "$solution ($note)"))
+    noted = trial(0, "x=40", 98.0)
+    proposer.tell([replace(noted, evaluation=replace(noted.evaluation, feedback="the same as y"))])
+    await proposer.ask(1, 1)
+    assert "98: x=40 (the same as y)\n" in prompt(model)
