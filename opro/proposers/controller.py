@@ -48,6 +48,7 @@ class Controller:
         if not isinstance(problem, Grammatical):
             raise ConfigError("the proposer `controller` needs a problem with the methods `follow`, `written`, ...")
         self._direction = problem.direction
+        self._parse = problem.parse
         self._problem: Grammatical = problem
         self._config = config
         self._seed = seed
@@ -62,12 +63,19 @@ class Controller:
         new: dict[str, None] = {}
         for _ in range(ROUNDS):
             for tokens in self._writer.write(n, random.getrandbits(31)):
-                text = self._problem.written(tokens)
-                if text not in self._known:
+                if (text := self._text(tokens)) not in self._known:
                     new[text] = None
+            new.pop("", None)
             if len(new) >= n:
                 break
         return [Candidate(text) for text in list(new)[:n]]
+
+    def _text(self, tokens: Sequence[str]) -> str:
+        """Return the solution that tokens write, nothing where the problem refuses it, such as a constant rule."""
+        try:
+            return self._parse(self._problem.written(tokens))
+        except InvalidSolutionError:
+            return ""
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learn from trials in their order, as soon as there are enough for a gradient."""

@@ -1,7 +1,7 @@
 """Searches for rules at an equal budget: random, evolution, controller, language models; then the test on fresh seeds.
 
 python -m tests.bench.bench_equations [--problem update-rule] [--rules 1000] [--seeds 3] [--per-step 20]
-    [--contestants random evolution controller opro] [--models local] [--set NAME=VALUE ...] [--store FILE] [--no-exam]
+    [--contestants random evolution controller opro] [--models local] [--set NAME=VALUE]... [--store FILE] [--no-exam]
 
 The first table has the best validation accuracy after 10, 30, 100, ... rules, mean over seeds and standard deviation;
 the second the best rule of every search trained on fresh seeds, longer, and on other data, beside the known rules, the
@@ -38,7 +38,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--per-step", type=int, default=20)
     parser.add_argument("--contestants", nargs="+", default=["random", "evolution", "controller", "opro"])
     parser.add_argument("--models", nargs="+", default=["local"])
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--store", default="")
     parser.add_argument("--no-exam", action="store_true")
     return parser.parse_args()
@@ -107,7 +107,7 @@ def cell(values: Sequence[float]) -> str:
 
 async def main() -> None:
     given = options()
-    marks = [mark for mark in MARKS if mark <= given.rules]
+    marks = [*(mark for mark in MARKS if mark < given.rules), given.rules]
     found: dict[str, str] = {}
     print(machine())
     print(f"{given.problem} {' '.join(given.set)}, {given.rules} rules a search, {given.seeds} seeds")

@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from opro.errors import InvalidSolutionError
 from opro.proposers.controller import Controller, Rewards
 from opro.proposers.controller_network import Writer
 from opro.types import Candidate, Direction, Evaluation, Trial
@@ -22,6 +23,11 @@ class Letters(Hill):
 
     def written(self, tokens: Sequence[str]) -> str:
         return "".join(tokens)
+
+    def parse(self, text: str) -> str:
+        if "d" in text:
+            raise InvalidSolutionError("holds a d")
+        return text
 
     def spelling(self, text: str) -> Sequence[str]:
         return list(text)
@@ -54,6 +60,12 @@ async def test_being_told_one_by_one_is_being_told_at_once():
     for trial in trials:
         often.tell([trial])
     assert once._writer.write(50, 3) == often._writer.write(50, 3)
+
+
+async def test_what_the_problem_refuses_is_not_proposed():
+    proposed = [one.text for step in range(5) for one in await controller().ask(step, 8)]
+    assert proposed
+    assert not any("d" in text or not text for text in proposed)
 
 
 def test_only_what_the_grammar_allows_is_written():
