@@ -95,7 +95,7 @@ def _rewritten(node: Node) -> Node:
     if len(node.arguments) == 1:
         return _unary(node, node.arguments[0])
     left, right = node.arguments
-    if node.name in COMMUTATIVE and _key(right) < _key(left):
+    if node.name in COMMUTATIVE and _key(node.name, right) < _key(node.name, left):
         return Node(node.name, (right, left))
     rewriting = _BINARY.get(node.name)
     return rewriting(left, right) if rewriting else node
@@ -110,9 +110,9 @@ def _folded(node: Node) -> Node | None:
     return number(value) if value == 0 or SMALLEST <= abs(value) <= LARGEST else None
 
 
-def _key(node: Node) -> tuple[bool, int, str]:
-    """Return what arguments that may change places are ordered by: numbers first, then the shorter ones."""
-    return node.number is None, sum(1 for _ in node.walk()), str(node)
+def _key(name: str, node: Node) -> tuple[bool, bool, int, str]:
+    """Return what arguments that may change places are ordered by: numbers, longer chains of `name`, shorter ones."""
+    return node.number is None, node.name != name, sum(1 for _ in node.walk()), str(node)
 
 
 def _negated(node: Node) -> Node:

@@ -27,6 +27,7 @@ INFIX: Mapping[str, tuple[int, int]] = {"+": (1, 2), "-": (1, 2), "*": (2, 3), "
 NEGATION = "neg"
 _NEGATION_BINDS = 3
 _ATOM_BINDS = 9
+_QUOTED = 60
 
 FUNCTIONS: Mapping[str, int] = {
     **dict.fromkeys(INFIX, 2),
@@ -205,7 +206,8 @@ class Language:
 def quoted(thing: object) -> str:
     """Quote the beginning of a text."""
     text = str(thing).strip()
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+    shown = repr(text[:_QUOTED])
+    return shown if len(text) <= _QUOTED and len(shown) <= _QUOTED + 2 else f"{shown[: _QUOTED - 2]}...{shown[0]}"
 
 
 def _combined(name: str, shapes: list[Shape]) -> Shape | None:

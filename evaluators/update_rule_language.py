@@ -65,7 +65,7 @@ RULES = {
     "momentum": "m",
     "Adam": "m / sqrt(v)",
     "RMSProp": "rmsprop",
-    "PowerSign": "g * expsign(g) * sign(m)",
+    "PowerSign": "g * exp(sign(g) * sign(m))",
     "PowerSign, linear decay": "g * exp(ld * sign(g) * sign(m))",
     "PowerSign, cosine decay": "g * exp(cd * sign(g) * sign(m))",
     "AddSign": "g * (1 + sign(g) * sign(m))",
