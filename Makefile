@@ -51,9 +51,9 @@ screenshots: $(VENV)/dev
 	$(BIN)/python scripts/screenshots.py $(STORE) docs/page
 
 bench: $(VENV)/dev
-	for name in linear_regression tsp overhead local_model openai throughput racing page; do \
+	for name in linear_regression tsp overhead local_model openai throughput racing page update_rules; do \
 		$(BIN)/python -m tests.bench.bench_$$name || exit 1; done
-	@echo "bench_scoring, bench_vllm, bench_instructions and bench_loop want data, models or servers: see BENCHMARKS.md"
+	@echo "bench_scoring, bench_vllm, bench_instructions and bench_loop want data, models or servers, bench_equations hours: see BENCHMARKS.md"
 
 clean:
 	rm -rf $(VENV) $(VLLM_VENV)

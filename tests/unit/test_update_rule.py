@@ -181,6 +181,14 @@ def test_a_nan_at_any_step_is_seen_at_that_step_and_disturbs_no_neighbour():
         assert torch.equal(one.valid, clean.valid)
 
 
+def test_a_rate_at_which_one_seed_diverges_does_not_count():
+    valid = torch.tensor([[0.5, 0.6, 0.9], [0.5, 0.4, 0.9]])
+    died = torch.tensor([[0, 0, 7], [0, 0, 0]])
+    assert best_rate(Trained(valid, valid, valid[None], died)) == 0
+    assert best_rate(Trained(valid, valid, valid[None], died + 1)) is None
+    assert last_step(Trained(valid, valid, valid[None], torch.tensor([[3, 9, 0], [4, 0, 5]]))) == 9
+
+
 def test_where_memory_ends_the_stack_is_halved(monkeypatch: pytest.MonkeyPatch):
     stack = Trainer._stack
     tried: list[tuple[int, int]] = []
