@@ -8,7 +8,7 @@ import html
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -216,6 +216,14 @@ def write(figure: "Figure", path: Path) -> None:
 
 
 FORMATS = ("png", "svg", "pdf")
+
+
+@cache
+def can_draw() -> bool:
+    """Say whether Chrome or Chromium, by means of which images are drawn, can be found."""
+    from choreographer.browsers.chromium import Chromium
+
+    return Chromium.find_browser(skip_local=False) is not None
 
 
 def image(figure: "Figure", form: str) -> bytes:

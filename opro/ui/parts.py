@@ -7,7 +7,7 @@ import streamlit as st
 
 from opro.console import printable
 from opro.errors import ConfigError
-from opro.pictures import FORMATS, Picture, image
+from opro.pictures import FORMATS, Picture, can_draw, image
 from opro.records import RunRecord
 from opro.ui import data
 
@@ -89,6 +89,8 @@ def figure_exports(picture: Picture, key: str) -> None:
                 f"{key}.{form}",
                 key=f"{form}-{key}",
                 on_click="ignore",
+                disabled=not can_draw(),
+                help=None if can_draw() else "An image is drawn by Chrome or Chromium, which was not found here.",
             )
 
 
