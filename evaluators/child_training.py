@@ -188,10 +188,16 @@ class Trainer:
         return (labels[:, None] == classes[:, None]).to(self.schedule.dtype)
 
     def _accuracy(self, weights: Tensor, part: int) -> Tensor:
-        """Return accuracies, shape (seeds, rules, rates), on the validation part (0) or the test part (1)."""
+        """Return accuracies, shape (seeds, rules, rates), on the validation part (0) or the test part (1).
+
+        Outputs of which several are the highest name no class: else a rule that takes all weights to zero, after which
+        all outputs are equal, would be always right.
+        """
         outputs = self._layers.outputs(weights.flatten(1, 2), self._held_x[part])
-        right = (outputs * self._held_y[part]).sum(-2) == outputs.amax(-2)  # much faster than argmax; false for NaN
-        return right.double().mean(-1).view(weights.shape[:-1]).cpu()
+        highest = outputs.amax(-2, keepdim=True)
+        right = (outputs * self._held_y[part]).sum(-2) == highest[..., 0, :]  # much faster than argmax; false for NaN
+        alone = (outputs == highest).sum(-2) == 1
+        return (right & alone).double().mean(-1).view(weights.shape[:-1]).cpu()
 
     def _tensors(self, part: Part) -> tuple[Tensor, Tensor]:
         device = self.schedule.device

@@ -181,6 +181,13 @@ def test_a_nan_at_any_step_is_seen_at_that_step_and_disturbs_no_neighbour():
         assert torch.equal(one.valid, clean.valid)
 
 
+def test_a_network_whose_outputs_are_all_equal_is_never_right():
+    to_zero = GRAMMAR.language.parse("w")  # at the rate 1: a search once found this way to an accuracy of 100 %
+    (made,) = trainer(rates=(1.0,)).train([to_zero], [0], 1)
+    assert made.died.item() == 0
+    assert made.valid.item() == made.test.item() == 0.0
+
+
 def test_a_rate_at_which_one_seed_diverges_does_not_count():
     valid = torch.tensor([[0.5, 0.6, 0.9], [0.5, 0.4, 0.9]])
     died = torch.tensor([[0, 0, 7], [0, 0, 0]])
