@@ -129,7 +129,7 @@ def _forward(by_name: dict[str, Tensor], x: Tensor) -> Forward:
 
 
 def points() -> list[dict[str, Tensor]]:
-    """Return random values of the operands, to tell rules apart; twice, with other errors."""
+    """Return random values of the operands, to tell rules apart; twice, with other errors, down to very small ones."""
     generator = torch.Generator().manual_seed(1808)
     batch, above, here, classes = 5, 4, 6, 3
 
@@ -139,4 +139,5 @@ def points() -> list[dict[str, Tensor]]:
     z = drawn(batch, here)
     fixed = {"z": z, "h": z.relu(), "za": drawn(batch, above), "W": drawn(above, here), "R": drawn(above, here)}
     fixed |= {"S": drawn(above, here).sign(), "D": drawn(classes, here)}
-    return [fixed | {"b": drawn(batch, above), "e": drawn(batch, classes)} for _ in range(2)]
+    sizes = torch.tensor([1, 1, 1e-2, 1e-4, 1e-6], dtype=torch.float64)[:, None]
+    return [fixed | {"b": sizes * drawn(batch, above), "e": sizes * drawn(batch, classes)} for _ in range(2)]

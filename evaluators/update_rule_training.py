@@ -20,6 +20,9 @@ EPSILON = 1e-8
 NOISE = 0.01
 ANNEALING = 0.55  # of the variance, as in Neelakantan et al. (2015)
 RESTARTS = 2
+SMALL = 7
+"""Powers of ten by which the smallest gradients lie below 1, where rules are told apart."""
+
 
 Gradient = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[dict[str, Tensor], Tensor]]
 
@@ -132,11 +135,20 @@ def _decays(moment: Moment) -> dict[str, Tensor]:
 
 
 def points(count: int = 48) -> list[dict[str, Tensor]]:
-    """Return random values of the operands, shape (count,), to tell rules apart; twice, with other gradients."""
+    """Return random values of the operands, shape (count,), to tell rules apart; twice, with other gradients.
+
+    Half of them are of the size of 1, the others as small as gradients become, and in one place all are zero, as where
+    a unit is off: rules that differ there only train differently.
+    """
     generator = torch.Generator().manual_seed(1709)
 
     def drawn(names: Iterable[str]) -> dict[str, Tensor]:
-        return {name: torch.randn(count, generator=generator, dtype=torch.float64) for name in names}
+        return {name: spread(torch.randn(count, generator=generator, dtype=torch.float64)) for name in names}
+
+    def spread(values: Tensor) -> Tensor:
+        sizes = 10 ** (-SMALL * torch.rand(count, generator=generator, dtype=torch.float64))
+        sizes[: count // 2], sizes[-1] = 1, 0
+        return values * sizes
 
     def of_gradients() -> dict[str, Tensor]:
         values = drawn(GRADIENT_OPERANDS)

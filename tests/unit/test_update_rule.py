@@ -345,3 +345,10 @@ def test_spelling_a_rule_and_writing_it_gives_the_rule():
         with pytest.raises(InvalidSolutionError):
             rules.spelling(text)
     assert set(rules.tokens) == set(GRAMMAR.tokens)
+
+
+async def test_rules_that_differ_only_where_gradients_are_small_are_told_apart():
+    clipped, signed = await scored(problem(), "clip(g, 0.001)", "0.001 * sign(g)")
+    assert "same" not in clipped.feedback + signed.feedback
+    (useful,) = await scored(problem(), "log(clip(adam, 0.001))")
+    assert "constant" not in useful.reason
