@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evaluators import equation_pictures, equation_scores
 from evaluators.backward_rule_language import RULES, SPACE, SYMBOLS
-from evaluators.equation_scores import percent
+from evaluators.equation_scores import Rate, Units, percent
 from evaluators.expression_latex import latex
 from evaluators.expressions import Node
 from opro.pictures import Picture
@@ -55,10 +55,10 @@ class BackwardRule:
         model_config = ConfigDict(frozen=True, extra="forbid")
 
         data: str = Field("digits", description="digits, wine, breast_cancer; or images by hub id or path")
-        hidden: tuple[int, ...] = Field((32, 32, 32), min_length=1, description="units of each hidden layer")
+        hidden: tuple[Units, ...] = Field((32, 32, 32), min_length=1, description="units of each hidden layer")
         epochs: int = Field(3, ge=1, le=1000, description="passes over the training examples")
         batch: int = Field(32, ge=1, description="examples a step")
-        rates: tuple[float, ...] = Field(RATES, min_length=1, description="learning rates of which the best one counts")
+        rates: tuple[Rate, ...] = Field(RATES, min_length=1, description="learning rates of which the best one counts")
         seeds: int = Field(2, ge=1, le=100, description="networks that each rule trains at each rate")
         together: int = Field(528, ge=1, description="networks that are trained at once; halved where memory ends")
         device: str = Field("cpu", description="cpu, cuda, ...")

@@ -15,6 +15,8 @@ from evaluators.expression_torch import fingerprint
 from evaluators.expressions import Node
 from opro.types import Answer, Evaluation
 
+_SAME = "the same as"
+
 FRESH = 2**40
 """Where the seeds of examinations begin, which those of a run do not reach."""
 
@@ -56,7 +58,8 @@ class Children:
 
     def recall(self, tree: Node, evaluation: Evaluation) -> None:
         """Take in what was scored before."""
-        self._known.setdefault(self._fingerprint(tree), (str(tree), evaluation))
+        bare = evaluation.feedback.partition(f"; {_SAME}")[0]
+        self._known.setdefault(self._fingerprint(tree), (str(tree), replace(evaluation, feedback=bare)))
 
     def evaluations(self, trees: Sequence[Node], seeds: Sequence[int]) -> list[Evaluation]:
         """Return the validation accuracy of each rule; one that equals an earlier one has that one's."""
@@ -94,7 +97,7 @@ class Children:
         others += [text] if text != str(tree) else []
         if not others:
             return evaluation
-        same = f"the same as {', '.join(others)}"
+        same = f"{_SAME} {', '.join(others)}"
         return replace(evaluation, feedback="; ".join(part for part in (evaluation.feedback, same) if part))
 
     def _outcome(self, trained: Trained) -> Evaluation:

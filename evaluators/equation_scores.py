@@ -3,12 +3,14 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+
+from pydantic import Field
 
 from evaluators.equation_space import EquationSpace
 from evaluators.expressions import FUNCTIONS, INFIX, NEGATION, NUMERIC_SECOND, Language, Node
 from opro.constraints import Regex
-from opro.errors import InvalidSolutionError
+from opro.errors import ConfigError, InvalidSolutionError
 from opro.types import Candidate, Evaluation
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ NESTED = 2
 """How deep a formula that is held to a pattern can be: no pattern can tell matching brackets of any depth."""
 
 _NUMBER = r"[0-9]{1,3}(?:\.[0-9]{1,4})?"
+
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Units = Annotated[int, Field(ge=1, le=10_000)]
 
 Scoring = Callable[[Sequence[Node]], list[Evaluation]]
 
@@ -85,6 +90,11 @@ def setting(config: TrainingConfig, network: str, hidden: tuple[int, ...]) -> "S
     from evaluators.child_results import Setting
     from evaluators.child_training import Schedule
 
+    try:
+        torch.empty(1, device=config.device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device = {config.device!r} cannot be used here ({reason}); `cpu` always can") from error
     kind: torch.dtype = getattr(torch, config.dtype)
     schedule = Schedule(config.epochs, config.batch, config.rates, config.device, kind)
     return Setting(config.data, network, hidden, schedule, config.together)

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from evaluators import icl_pictures
 from evaluators.icl_data import Wanted, load_texts
 from evaluators.icl_linear import rivals
-from evaluators.icl_prompts import Item, Items, Pool
+from evaluators.icl_prompts import Item, Items, Pool, flipped_of
 from evaluators.icl_scoring import Examiner, Scoring, way_of
 from evaluators.icl_settings import DIMENSIONS, Kind, Setting, read_setting
-from opro.errors import ContextError, InvalidSolutionError
+from opro.errors import ConfigError, ContextError, InvalidSolutionError
 from opro.paired import accuracy
 from opro.pictures import Picture
 from opro.protocols import LanguageModel
@@ -70,7 +70,10 @@ class Probe:
         """What asks the model."""
         if self.scorer is None:
             raise RuntimeError("a model is needed: see `scored_by`")
-        return Examiner(self.scorer, way_of(self._settings.scoring, self.scorer), self._settings.calibrate)
+        way = way_of(self._settings.scoring, self.scorer)
+        if self._settings.calibrate and way != "likelihood":
+            raise ConfigError(f"`calibrate` needs likelihoods, and this model's answers are {way}: leave it out")
+        return Examiner(self.scorer, way, self._settings.calibrate)
 
     @property
     def source(self) -> str:
@@ -202,8 +205,11 @@ class InContext:
         share = accuracy([answer.score or 0.0 for answer in answers])
         wanted = setting.k or self.config.k
         told = f"{k} exemplars of each class" + (f" ({wanted} do not fit into the window)" if k < wanted else "")
+        if setting.kind is Kind.FLIPPED and 100 * flipped_of(setting.share, k) != setting.share * k:
+            told += f", {flipped_of(setting.share, k)} of them flipped"
         counts = {"n": float(share.n), "low": share.low, "high": share.high, "k": float(k)}
         counts |= {"unread": float(sum(answer.extracted is None for answer in answers))}
+        counts |= {"flipped": flipped_of(setting.share, k) / k} if setting.kind is Kind.FLIPPED else {}
         feedback = f"{told}, scored by {self._probe.examiner.way}"
         return Evaluation(share.mean, feedback=feedback, metrics={**counts, **metrics}, answers=tuple(answers))
 

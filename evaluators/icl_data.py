@@ -139,6 +139,8 @@ def _hub(wanted: Wanted, known: Published | None) -> tuple[Mapping[str, Pairs], 
     splits = hub_rows(published.hub, published.subset)
     kept = {name: rows for name, rows in splits.items() if name not in published.left_out}
     read = {name: _cells(rows.rows, published.texts, published.label) for name, rows in kept.items()}
+    if known is not None:  # -1 stands there for a label that is not published
+        read = {name: [(text, label) for text, label in pairs if label != "-1"] for name, pairs in read.items()}
     return read, "; ".join(rows.source for rows in kept.values())
 
 
@@ -147,7 +149,9 @@ def _files(path: Path, wanted: Wanted) -> tuple[Mapping[str, Pairs], str]:
     files = [path] if path.is_file() else [file for file in sorted(path.glob("*")) if _belongs(file, wanted)]
     if not files:
         raise ConfigError(f"{path}: there is no file of {wanted.task} in it; name the file itself as `data`")
-    splits = {_split(file): _pairs(file, wanted) for file in files}
+    splits: dict[str, list[tuple[str, str]]] = {}
+    for file in files:
+        splits.setdefault(_split(file), []).extend(_pairs(file, wanted))
     return splits, "; ".join(source_of(file, read_bytes(file)) for file in files)
 
 
@@ -183,17 +187,22 @@ def _pairs(file: Path, wanted: Wanted) -> Pairs:
 
 
 def _cells(rows: Sequence[Row], texts: Sequence[str], label: str) -> Pairs:
-    """Return texts and labels of rows; rows without a label are left out."""
-    for name in (*texts, label):
-        if rows and name not in rows[0]:
-            raise ConfigError(f"there is no column {name!r}; the columns are {', '.join(map(repr, rows[0]))}")
-    told = [row for row in rows if row[label] is not None and str(row[label]) not in ("", "-1")]
-    return [(" | ".join(str(row[name]).strip() for name in texts), str(row[label])) for row in told]
+    """Return texts and labels of rows; rows without a text or a label are left out."""
+    for number, row in enumerate(rows, 1):
+        for name in (*texts, label):
+            if name not in row:
+                known = ", ".join(map(repr, row))
+                raise ConfigError(f"there is no column {name!r} in row {number}; its columns are {known}")
+    told = [row for row in rows if all(row[name] not in (None, "") for name in (*texts, label))]
+    return [(" | ".join(str(row[name]).strip() for name in texts), str(row[label]).strip()) for row in told]
 
 
 def _divided(read: tuple[Mapping[str, Pairs], str], names: Sequence[str], seed: int) -> Texts:
     splits, source = read
     labels = tuple(names) or tuple(sorted({label for pairs in splits.values() for _, label in pairs}))
+    alike = {label.casefold() for label in labels}
+    if len(alike) < len(labels):
+        raise ConfigError(f"labels differ in upper and lower case only: {', '.join(labels)}; write them alike")
     if len(labels) < 2:
         raise ConfigError(f"there is one label only, {labels[0]!r}: at least two are needed" if labels else "no rows")
     made = {name: [Text(text, _number(label, labels)) for text, label in pairs] for name, pairs in splits.items()}

@@ -67,7 +67,8 @@ def _flipped(runs: Runs, references: Sequence[Reference]) -> "Figure":
     figure = _figure("exemplar labels flipped, %", references, (0, 100))
     for place, (name, points) in enumerate(runs.items()):
         for label, curve in _by_k(name, points, (Kind.REGULAR, Kind.FLIPPED)).items():
-            _curve(figure, label, [(point.setting.share, point) for point in curve], COLOURS[place % len(COLOURS)])
+            shares = [(100 * point.metrics.get("flipped", 0.0), point) for point in curve]
+            _curve(figure, label, shares, COLOURS[place % len(COLOURS)])
     figure.add_scatter(
         x=[0, 100],
         y=[100, 0],

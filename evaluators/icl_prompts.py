@@ -1,6 +1,7 @@
 """From a setting to prompts: which exemplars an item is shown, under which labels, and what is right to answer."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -100,7 +101,8 @@ class Items:
     def _linear_item(self, frame: Frame, n: int, number: int, problem: Problem) -> Item:
         exemplars = [(written(point), int(label)) for point, label in zip(problem.points, problem.labels, strict=True)]
         asked = written(problem.asked)
-        return frame.item(f"linear:{self.seed}:{n}:{number}", exemplars, asked, (problem.gold, problem.gold))
+        name = f"linear:{self.seed}:{n}:{len(exemplars) // 2}:{number}"
+        return frame.item(name, exemplars, asked, (problem.gold, problem.gold))
 
     def texts(self, setting: Setting, k: int, pool: "Pool", frame: Frame | None = None) -> list[Item]:
         """Return the items of a setting about texts.
@@ -121,12 +123,15 @@ class Items:
         classes = len(pool.texts.labels)
         share = setting.share if setting.kind is Kind.FLIPPED else 0
         exemplars = pool.exemplars(one, k, Random(f"exemplars:{self.seed}:{0 if self.alike else number}"))
-        shown = [
-            (_mapped(text.text, words), (text.label + (place < round(share / 100 * k))) % classes)
-            for text, place in exemplars
-        ]
-        taught = (one.label + (share > 50)) % classes
+        flips = flipped_of(share, k)
+        shown = [(_mapped(text.text, words), (text.label + (place < flips)) % classes) for text, place in exemplars]
+        taught = (one.label + (2 * flips > k)) % classes
         return frame.item(_id(number, one), shown, _mapped(one.text, words), (one.label, taught))
+
+
+def flipped_of(share: int, k: int) -> int:
+    """Return how many of k exemplars of each class are flipped for a share in percent; a half counts as one."""
+    return (2 * share * k + 100) // 200
 
 
 def labels_of(setting: Setting, names: Sequence[str]) -> Sequence[str]:
@@ -165,7 +170,8 @@ class Pool:
         """
         drawn: list[tuple[Text, int]] = []
         for texts in self._by_label:
-            some = [text for text in random.sample(texts, k + 1) if text.text != asked.text][:k]
+            mixed = random.sample(texts, len(texts)) if asked.text in self._repeated else random.sample(texts, k + 1)
+            some = [text for text in mixed if text.text != asked.text][:k]
             drawn += [(text, place) for place, text in enumerate(some)]
         random.shuffle(drawn)
         return drawn
@@ -176,6 +182,12 @@ class Pool:
         order = random.sample(self._vocabulary, len(self._vocabulary))
         some = order[: round(share / 100 * len(order))]
         return dict(zip(some, some[1:] + some[:1], strict=True))
+
+    @cached_property
+    def _repeated(self) -> frozenset[str]:
+        """Texts that stand in the training data more than once."""
+        counts = Counter(text.text for text in self.texts.train)
+        return frozenset(text for text, count in counts.items() if count > 1)
 
     @cached_property
     def _vocabulary(self) -> list[str]:

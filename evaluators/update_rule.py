@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evaluators import equation_pictures, equation_scores
 from evaluators.child_data import load
-from evaluators.equation_scores import percent
+from evaluators.equation_scores import Rate, Units, percent
 from evaluators.expression_latex import latex
 from evaluators.expressions import Node
 from evaluators.update_rule_language import RULES, SPACE, SYMBOLS
@@ -50,10 +50,10 @@ class UpdateRule:
 
         data: str = Field("digits", description="digits, wine, breast_cancer; or images by hub id or path")
         network: Literal["mlp", "conv"] = Field("mlp", description="a perceptron, or a small ConvNet for images")
-        hidden: tuple[int, ...] = Field((32,), description="units of each hidden layer of the perceptron")
+        hidden: tuple[Units, ...] = Field((32,), description="units of each hidden layer of the perceptron")
         epochs: int = Field(3, ge=1, le=1000, description="passes over the training examples")
         batch: int = Field(32, ge=1, description="examples a step")
-        rates: tuple[float, ...] = Field(RATES, min_length=1, description="learning rates of which the best one counts")
+        rates: tuple[Rate, ...] = Field(RATES, min_length=1, description="learning rates of which the best one counts")
         seeds: int = Field(2, ge=1, le=100, description="networks that each rule trains at each rate")
         together: int = Field(528, ge=1, description="networks that are trained at once; halved where memory ends")
         device: str = Field("cpu", description="cpu, cuda, ...")

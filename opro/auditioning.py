@@ -9,7 +9,7 @@ from opro.config import RunConfig, run_config
 from opro.errors import InvalidSolutionError
 from opro.protocols import Problem
 from opro.reader import Reader
-from opro.records import RunRecord
+from opro.records import RunRecord, Status
 from opro.report import summarize
 from opro.types import Style
 
@@ -45,6 +45,7 @@ class Audition:
         steps: in which each target was found, None where it was not.
         reversed_steps: the same with reversed scores, where a target was found with true ones: a model that follows
             them must not find it.
+        cut: runs with true scores that ended for time or a budget, before their last step and without the target.
     """
 
     style: Style
@@ -52,6 +53,7 @@ class Audition:
     counted: Counted
     steps: tuple[int | None, ...]
     reversed_steps: tuple[int | None, ...]
+    cut: int = 0
 
     @property
     def solved(self) -> int:
@@ -59,9 +61,9 @@ class Audition:
         return _found(self.steps)
 
     @property
-    def follows(self) -> bool:
-        """Whether true scores led to more targets than reversed ones."""
-        return self.solved > _found(self.reversed_steps)
+    def follows(self) -> bool | None:
+        """Whether true scores led to more targets than reversed ones; None where those were not all tried."""
+        return self.solved > _found(self.reversed_steps) if len(self.reversed_steps) == len(TARGETS) else None
 
     @property
     def rank(self) -> tuple[float, ...]:
@@ -87,14 +89,20 @@ def auditioned(reader: Reader, style: Style, runs: Sequence[str]) -> Audition:
     true = [record for record in records if record.spec.config["options"]["control"] == "none"]
     counted = sum((_counted(reader, record) for record in true), Counted(0, 0, 0))
     steps = {record.id: _steps(reader, record) for record in records}
-    false = [record for record in records if record not in true]
+    false = [record for record in records if record not in true and record.status is Status.DONE]
+    cut = [record for record in true if steps[record.id] is None and _is_cut(record)]
     return Audition(
         style,
         tuple(runs),
         counted,
         tuple(steps[record.id] for record in true),
         tuple(steps[record.id] for record in false),
+        len(cut),
     )
+
+
+def _is_cut(run: RunRecord) -> bool:
+    return run.status is not Status.DONE or "seconds were used" in run.reason
 
 
 def _steps(reader: Reader, run: RunRecord) -> int | None:
@@ -126,17 +134,27 @@ def advice(model: str, heard: Sequence[Audition]) -> list[str]:
     """Return what the auditions say to a user, in plain words."""
     best = min(heard, key=lambda one: one.rank)
     count = len(TARGETS)
-    if not best.solved:
-        return [f"{model} found none of {count} small targets in {STEPS} steps in either style: take another model."]
-    said = [
-        f"Take --option style={best.style.value}: it found {best.solved} of {count} small targets in {STEPS} steps.",
+    if not any(one.counted.samples for one in heard):
+        return ["Nothing was asked within the budget, so nothing can be said."]
+    cut = [
+        f"In the {one.style.value} style {one.cut} of {count} were cut for time or budget." for one in heard if one.cut
     ]
-    wrong = _found(best.reversed_steps)
-    said.append(
-        f"With reversed scores it found {wrong}: it {'follows' if best.follows else 'does not follow'} the scores"
-        f"{'.' if best.follows else ', and may as well be drawn from blindly.'}"
-    )
-    return said
+    if not best.solved:
+        return [f"{model} found none of {count} small targets in either style: take another model.", *cut]
+    return [
+        f"Take --option style={best.style.value}: it found {best.solved} of {count} small targets.",
+        *_following(best),
+        *cut,
+    ]
+
+
+def _following(best: Audition) -> list[str]:
+    if best.follows is None:
+        return []
+    found = f"With reversed scores it found {_found(best.reversed_steps)}"
+    if best.follows:
+        return [f"{found}: it follows the scores."]
+    return [f"{found}: it does not follow the scores, and may as well be drawn from blindly."]
 
 
 def _found(steps: Sequence[int | None]) -> int:

@@ -55,8 +55,8 @@ def probe(  # noqa: PLR0913 - its parameters are the options of the command
     run = {name: value for name, value in run.items() if value is not None}
     run["model_set"] = pairs(model_settings, "--model-set")
     if OPTIMIZER in tasks:
-        if len(tasks) > 1:
-            raise ConfigError(f"`opro probe {OPTIMIZER}` stands alone: the other tasks are a probe of their own")
+        if len(tasks) > 1 or data or setting or k or items or settings:
+            raise ConfigError(f"`opro probe {OPTIMIZER}` stands alone: tasks, --data, --setting, ... are for a probe")
         from opro.probe_sessions import audition
 
         interruptible(audition(model, run, store, as_json=as_json), store)

@@ -24,7 +24,7 @@ def contestants_of(reader: Reader, names: Sequence[str], *, whole: bool | None =
         runs.update({each.id: each for each in study})
     first = next(iter(runs.values())).spec
     for run in runs.values():
-        if (run.spec.problem, run.spec.config["set"]) != (first.problem, first.config["set"]):
+        if (run.spec.problem, _compared(run.spec.config)) != (first.problem, _compared(first.config)):
             raise ConfigError(f"{run.id} has another problem or other settings of it: its values cannot be compared")
     flats = [flat(run.spec.config) for run in runs.values()]
     differing = {key for one in flats for key in one if any(other.get(key) != one[key] for other in flats)} - {"seed"}
@@ -35,6 +35,11 @@ def contestants_of(reader: Reader, names: Sequence[str], *, whole: bool | None =
             raise ConfigError(f"{run.id} is a second run with seed {run.spec.seed} of the same contestant: name one")
         same.append(run)
     return contestants
+
+
+def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the problem's settings in which runs must agree; of a list, each solution is compared for itself."""
+    return {name: value for name, value in config["set"].items() if name != "settings"}
 
 
 def flat(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,12 @@ from opro.auditioning import STYLES, TARGETS, Audition, advice, audition_configs
 from opro.build import build_problem
 from opro.config import RunConfig
 from opro.console import live_run
+from opro.errors import OproError
 from opro.paired import percent
-from opro.probing import probe_report, whole
+from opro.probing import ProbeReport, probe_report, whole
+from opro.reader import Reader
 from opro.records import Status
+from opro.report import NOTHING_SPENT
 from opro.views import print_probe
 from opro.workbench import Workbench
 
@@ -24,18 +27,33 @@ async def probe_tasks(configs: Sequence[RunConfig], store: str | None, *, as_jso
     """Make a probe of each task, and report."""
     console = Console(stderr=as_json)
     made = [(config, build_problem(config)) for config in configs]  # what is wrong shows before anything is asked
+    reports: list[ProbeReport] = []
     with closing(Workbench(store)) as workbench:
         for config, problem in made:
-            full = whole(config, problem)
+            full = within(whole(config, problem), workbench.reader, [report.run for report in reports])
             with live_run(console, full, problem.direction) as watch:
                 run = workbench.reader.run(await workbench.run(full, problem=problem, watch=watch))
             report = probe_report(workbench.reader, run)
+            reports.append(report)
             if as_json:
                 sys.stdout.write(json.dumps(report.as_dict()) + "\n")
                 continue
             print_probe(console, report)
             if run.status is not Status.DONE:
                 console.print(f"{run.id} stopped: {run.reason}", markup=False, highlight=False)
+    if not any(row.accuracy for report in reports for row in report.rows):
+        raise OproError("no setting was measured; why stands above")
+
+
+def within(config: RunConfig, reader: Reader, runs: Sequence[str]) -> RunConfig:
+    """Return a config with what runs made before under the same budget left of it; next to nothing if it is used up."""
+    spent = sum((part for run in runs for part in reader.spending(run)), NOTHING_SPENT)
+    seconds = sum(step.asking + step.scoring for run in runs for step in reader.steps(run))
+    usd = (spent.usd or 0.0) + (spent.lost_usd or 0.0)
+    caps = {"usd": (config.caps.usd, usd), "s": (config.caps.seconds, seconds)}
+    caps["tok"] = config.caps.tokens, float(spent.tokens + spent.lost_tokens)
+    left = {unit: max(cap - used, 1e-9) for unit, (cap, used) in caps.items() if cap is not None}
+    return config.model_copy(update={"budget": tuple(f"{amount:.9f}{unit}" for unit, amount in left.items())})
 
 
 async def audition(model: str, run: Mapping[str, Any], store: str | None, *, as_json: bool) -> None:
@@ -44,9 +62,11 @@ async def audition(model: str, run: Mapping[str, Any], store: str | None, *, as_
     heard: list[Audition] = []
     with closing(Workbench(store)) as workbench:
         for style in STYLES:
-            runs = await _played(console, workbench, audition_configs(model, style, "none", run))
+            before = [name for one in heard for name in one.runs]
+            runs = await _played(console, workbench, audition_configs(model, style, "none", run), before)
             if auditioned(workbench.reader, style, runs).solved:
-                runs += await _played(console, workbench, audition_configs(model, style, "flipped-scores", run))
+                false = audition_configs(model, style, "flipped-scores", run)
+                runs += await _played(console, workbench, false, [*before, *runs])
             heard.append(auditioned(workbench.reader, style, runs))
     if as_json:
         told = {"model": model, "styles": [one.as_dict() for one in heard], "advice": advice(model, heard)}
@@ -55,12 +75,15 @@ async def audition(model: str, run: Mapping[str, Any], store: str | None, *, as_
     _print_audition(console, model, heard)
 
 
-async def _played(console: Console, workbench: Workbench, configs: Sequence[RunConfig]) -> list[str]:
-    """Make the runs of configs; return their ids."""
+async def _played(
+    console: Console, workbench: Workbench, configs: Sequence[RunConfig], before: Sequence[str]
+) -> list[str]:
+    """Make the runs of configs within what those before left of the budget; return their ids."""
     runs: list[str] = []
     for config in configs:
-        with live_run(console, config, build_problem(config).direction) as watch:
-            runs.append(await workbench.run(config, watch=watch))
+        full = within(config, workbench.reader, [*before, *runs])
+        with live_run(console, full, build_problem(config).direction) as watch:
+            runs.append(await workbench.run(full, watch=watch))
     return runs
 
 

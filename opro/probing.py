@@ -78,6 +78,8 @@ def _said_of(name: str, row: Row) -> str:
     assert row.accuracy is not None
     side = _side(row.accuracy, row.chance)
     told = f"{name}: {percent(row.accuracy.mean)} %"
+    if side == "below" and row.accuracy.mean + row.unread / row.accuracy.n > row.chance:
+        return f"{told}: in {row.unread} of {row.accuracy.n} replies no label was found, so nothing can be said."
     guess = f"chance, {percent(row.chance)} %"
     if name.startswith("flipped 100%"):
         return {

@@ -102,6 +102,7 @@ class Engine:
         """Return the options with their log-probabilities; the prompt is read once and found in the cache then."""
         wholes = [self._tokenize(request, option) for option in options_of(request)]
         scale = Scale.of(self._prompt(request), wholes)
+        self._fitting([*scale.prompt, *max(scale.options, key=len)][:-1])  # the last token is looked up, and not read
         first, *others = scale.questions
         told = {first: await self._looked_up(scale, first)}
         answers = await asyncio.gather(*(self._looked_up(scale, prefix) for prefix in others))
@@ -144,7 +145,10 @@ class Engine:
 
     def _prompt(self, request: Request) -> list[int]:
         """Return the prompt's tokens."""
-        tokens = self._tokenize(request)
+        return self._fitting(self._tokenize(request))
+
+    def _fitting(self, tokens: list[int]) -> list[int]:
+        """Return tokens that leave room for one more; too many are a ContextError."""
         excess = len(tokens) + 1 - self._window
         if excess > 0:
             raise ContextError(

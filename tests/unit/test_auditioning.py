@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opro.auditioning import STEPS, TARGETS, advice, audition_configs, auditioned
+from opro.auditioning import TARGETS, advice, audition_configs, auditioned
 from opro.reader import Reader
 from opro.types import Request, Style
 from opro.workbench import Workbench
@@ -53,7 +53,7 @@ async def test_a_model_that_writes_nonsense_is_not_recommended(store: str) -> No
     assert made.solved == 0
     assert made.counted.parsed == 0
     assert advice("planted", [made]) == [
-        f"planted found none of {len(TARGETS)} small targets in {STEPS} steps in either style: take another model."
+        f"planted found none of {len(TARGETS)} small targets in either style: take another model."
     ]
 
 
@@ -68,3 +68,12 @@ def test_it_stands_alone(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="stands alone"):
         probe(["optimizer", "sst2"], store=str(tmp_path / "x.db"))
+
+
+async def test_a_model_that_was_never_asked_is_not_condemned(store: str) -> None:
+    workbench = Workbench(store)
+    (config, *_) = audition_configs("scripted:x", Style.CHAT, "none", {"budget": ["1tok"]})
+    run = await workbench.run(config, model=ScriptedModel(["none"], style=Style.CHAT))
+    made = auditioned(workbench.reader, Style.CHAT, [run])
+    assert made.cut == 1
+    assert advice("planted", [made]) == ["Nothing was asked within the budget, so nothing can be said."]

@@ -17,11 +17,13 @@ from evaluators.icl import InContext, usual_settings
 from evaluators.icl_data import Wanted, load_texts
 from evaluators.icl_flipped import FlippedLabels
 from evaluators.icl_linear import linear_problem, rivals
-from evaluators.icl_prompts import Frame, Items, Pool
+from evaluators.icl_prompts import Frame, Items, Pool, flipped_of
 from evaluators.icl_scoring import read_label, way_of
 from evaluators.icl_settings import FORMATS, Kind, Setting, read_setting
 from opro.constraints import Choice, Constraint
 from opro.errors import ConfigError, ContextError, InvalidSolutionError
+from opro.probe_sessions import within
+from opro.probing import probe_config
 from opro.types import Candidate, Generation, Request
 from scorer_models.scripted import ScriptedModel
 
@@ -325,9 +327,9 @@ def test_a_report_can_be_written_as_json(reviews: Path, store: str) -> None:
 
 def test_the_curves_of_two_models_stand_in_one_figure_and_names_are_no_markup(reviews: Path, store: str) -> None:
     settings = [*SETTINGS, "remapped 50%", "linear N=2, k=2"]
-    config = InContext.Config(task=str(reviews), settings=tuple(settings), k=2, items=4)
+    config = InContext.Config(task=str(reviews), settings=tuple(settings), k=4, items=4)
     model = planted(lambda request: [asked(request)[2][0]])
-    opro.probe(str(reviews), model=model, settings=settings, k=2, items=4, store=store)
+    opro.probe(str(reviews), model=model, settings=settings, k=4, items=4, store=store)
     reader = opro.Reader(store)
     trials = reader.trials(reader.runs()[-1].id)
     problem = InContext(config)
@@ -349,3 +351,56 @@ def test_a_published_file_in_latin_1_is_read_line_by_line(tmp_path: Path) -> Non
     texts = load_texts(Wanted(str(tmp_path / "texts.all")))
     assert len(texts.train) + len(texts.test) == 20
     assert all("caf\xe9" in text.text for text in texts.test)
+
+
+def test_unread_replies_are_no_evidence_for_following_the_context(reviews: Path, store: str) -> None:
+    made = opro.probe(str(reviews), model=ScriptedModel(["hm"]), settings=["flipped 100%"], k=2, items=20, store=store)
+    assert made.sentences == ["flipped 100%: 0.0 %: in 20 of 20 replies no label was found, so nothing can be said."]
+
+
+def test_a_budget_holds_for_all_tasks_of_a_command_together(reviews: Path, store: str) -> None:
+    opro.probe(str(reviews), model=planted(guesses), settings=["regular"], k=2, items=4, store=store)
+    reader = opro.Reader(store)
+    run = reader.runs()[-1].id
+    spent = sum(part.tokens for part in reader.spending(run))
+    config = probe_config(str(reviews), "scripted:x", {}, budget=[f"{spent + 100}tok"])
+    assert within(config, reader, []).caps.tokens == spent + 100
+    assert within(config, reader, [run]).caps.tokens == pytest.approx(100)
+    assert within(config, reader, [run, run]).caps.tokens == pytest.approx(1e-9)
+
+
+@pytest.mark.parametrize(
+    ("share", "k", "flipped"), [(25, 1, 0), (50, 1, 1), (25, 2, 1), (50, 2, 1), (25, 6, 2), (100, 6, 6), (0, 3, 0)]
+)
+def test_a_share_of_few_exemplars_is_rounded_and_a_half_counts_as_one(share: int, k: int, flipped: int) -> None:
+    assert flipped_of(share, k) == flipped
+
+
+def test_the_share_that_was_really_flipped_is_told_and_drawn(reviews: Path, store: str) -> None:
+    made = opro.probe(str(reviews), model=planted(guesses), settings=["flipped 25%"], k=2, items=4, store=store)
+    assert "1 of them flipped" in made.rows[0].told
+    reader = opro.Reader(store)
+    trials = reader.trials(reader.runs()[-1].id)
+    (picture,) = InContext(InContext.Config(task=str(reviews))).pictures(trials, ())
+    assert list(picture.draw().data[0].x) == [50]
+
+
+def test_files_of_one_split_are_put_together_and_odd_rows_are_left_out_or_refused(tmp_path: Path) -> None:
+    for name in ("train-1.jsonl", "train-2.jsonl", "test.jsonl"):
+        rows = [{"text": f"{name} {i}", "label": -1 if i % 2 else 1} for i in range(6)]
+        (tmp_path / name).write_text("\n".join(map(json.dumps, [*rows, {"text": None, "label": 1}])))
+    texts = load_texts(Wanted(str(tmp_path)))
+    assert len(texts.train) == 12
+    assert texts.labels == ("-1", "1")
+    (tmp_path / "test.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "b"}')
+    with pytest.raises(ConfigError, match="'label' in row 2"):
+        load_texts(Wanted(str(tmp_path)))
+    (tmp_path / "cases.csv").write_text("text,label\na,Yes\nb,yes\nc,no\n")
+    with pytest.raises(ConfigError, match="upper and lower case"):
+        load_texts(Wanted(str(tmp_path / "cases.csv")))
+
+
+async def test_calibration_without_likelihoods_is_refused(reviews: Path) -> None:
+    problem = InContext(InContext.Config(task=str(reviews), k=2, items=4, calibrate=True)).scored_by(planted(guesses))
+    with pytest.raises(ConfigError, match="constrained"):
+        await problem.evaluate(problem.start(0))
