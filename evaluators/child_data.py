@@ -90,12 +90,13 @@ def _bundled(name: str) -> tuple[Floats, Labels]:
 
 
 def _images(name: str) -> tuple[Floats, Labels]:
-    """Return labelled images of one size, the first MOST_EXAMPLES of the training part."""
+    """Return labelled images of one size, MOST_EXAMPLES of the training part at most, drawn evenly."""
     import datasets
 
     library: Any = datasets
     try:
-        rows = library.load_dataset(name, split=f"train[:{MOST_EXAMPLES}]")
+        whole = library.load_dataset(name, split="train")
+        rows = whole.shuffle(seed=SPLIT_SEED).select(range(min(len(whole), MOST_EXAMPLES)))
     except (
         OSError,
         ValueError,

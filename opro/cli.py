@@ -44,7 +44,9 @@ app.command("probe")(cli_probe.probe)
 def run(  # noqa: PLR0913 - its parameters are the options of the command
     what: Annotated[str, typer.Argument(metavar="PROBLEM|FILE.toml", help="A problem, or a file with a config.")],
     settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the problem; repeatable.")] = None,
-    proposer: Annotated[str | None, typer.Option(help="opro, random, evolution or surrogate.")] = None,
+    proposer: Annotated[
+        str | None, typer.Option(help="opro, random, evolution, ...; `opro proposers` lists them.")
+    ] = None,
     options: Annotated[
         list[str] | None, typer.Option("--option", help="NAME=VALUE of the proposer; repeatable.")
     ] = None,

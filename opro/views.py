@@ -171,7 +171,8 @@ def show_table(kind: str, table: Mapping[str, str], option: str) -> None:
         if fields:
             settings = Table(f"{option} NAME=", "default", "what it is")
             for field, info in fields.items():
-                settings.add_row(field, repr(info.default), info.description or "")
+                default = "needed" if info.is_required() else repr(info.default)
+                settings.add_row(field, default, info.description or "")
             console.print(settings)
 
 
