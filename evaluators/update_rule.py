@@ -62,6 +62,7 @@ class UpdateRule:
         fresh: int = Field(12, ge=2, le=200, description="fresh seeds of an examination")
         longer: int = Field(15, ge=1, le=1000, description="epochs of the longer training in an examination")
         second: str = Field("breast_cancer", description="the second data set of an examination")
+        other: bool = Field(default=True, description="examine with the other kind of network, too; a ConvNet is slow")
 
     direction = Direction.MAXIMIZE
 
@@ -198,7 +199,7 @@ class UpdateRule:
         longer = replace(own, schedule=replace(own.schedule, epochs=config.longer))
         tests = {"test": own, f"{config.longer} epochs": longer}
         tests[config.second] = replace(own, data=config.second, network="mlp")
-        if load(config.data).image:
+        if config.other and load(config.data).image:
             tests["other network"] = replace(own, network="conv" if config.network == "mlp" else "mlp")
         return tests
 

@@ -67,7 +67,7 @@ def _contrasted(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]]) 
     first = next(iter(contestants.values()))[0]
     problem = problem_of(first)
     if isinstance(problem, Contrasted):
-        trials = {parts.short(name): reader.trials(runs[0].id) for name, runs in contestants.items()}
+        trials = {name.removeprefix("list "): reader.trials(runs[0].id) for name, runs in contestants.items()}
         for picture in problem.contrasts(trials, first.spec.references):
             st.subheader(picture.title, anchor=False)
             st.caption(parts.literal(picture.caption))

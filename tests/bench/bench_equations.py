@@ -2,6 +2,7 @@
 
 python -m tests.bench.bench_equations [--problem update-rule] [--rules 1000] [--seeds 3] [--per-step 20]
     [--contestants random evolution controller opro] [--models local] [--set NAME=VALUE]... [--store FILE] [--no-exam]
+    [--no-other]
 
 The first table has the best validation accuracy after 10, 30, 100, ... rules, mean over seeds and standard deviation;
 the second the best rule of every search trained on fresh seeds, longer, and on other data, beside the known rules, the
@@ -41,6 +42,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--store", default="")
     parser.add_argument("--no-exam", action="store_true")
+    parser.add_argument("--no-other", action="store_true", help="leave the other kind of network out of the exam")
     return parser.parse_args()
 
 
@@ -87,6 +89,8 @@ async def examine(given: argparse.Namespace, found: dict[str, str]) -> None:
     assert isinstance(problem, Examinable)
     named = {**found, **problem.rivals}
     exam = problem.examination(list(dict.fromkeys(named.values())))
+    if given.no_other:
+        exam = type(exam)(exam.config.model_copy(update={"other": False}), given.first)
     texts = [candidate.text for candidate in exam.start(0)]
     scores = dict(zip(texts, await exam.evaluate(exam.start(0)), strict=True))
     columns = next(list(one.metrics) for one in scores.values() if one.metrics)
