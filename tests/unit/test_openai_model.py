@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opro.constraints import Choice, Permutation, Regex
+from opro.constraints import Choice, Permutation, Regex, Weighed
 from opro.errors import RequestError
 from opro.types import Request, Sample, Style, Usage
 from scorer_models.openai import OpenAIModel
@@ -80,7 +80,7 @@ async def test_a_plain_server_is_asked_for_nothing_that_openai_does_not_have(ser
 async def test_vllm_enforces_with_structured_outputs_and_lets_the_text_end_at_the_stop(server: Server) -> None:
     server.owner = "vllm"
     model = OpenAIModel.load(f"tiny@{server.url}")
-    assert model.enforces == {Choice, Regex}
+    assert model.enforces == {Choice, Regex, Weighed}
     await model.generate(Request(prompt="x", constraint=Regex("a|b"), stop=(".\n",), top_k=5))
     await model.generate(Request(prompt="x", constraint=Choice(("yes", "no")), stop=("\n",)))
     await model.generate(Request(prompt="x", constraint=Choice(("yes", "no"))))
