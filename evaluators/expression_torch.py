@@ -14,7 +14,7 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from evaluators.expression_algebra import HIGHEST_EXPONENT, TINY
+from evaluators.expression_algebra import HIGHEST_EXPONENT, TINY, simplified
 from evaluators.expressions import Node
 
 Values = Mapping[str, Tensor]
@@ -30,7 +30,11 @@ def compiled(node: Node) -> Compiled:
     """Return a tree as a function of the values of its operands, on whatever device and in whatever type they are."""
     if not node.arguments:
         return _leaf(node)
-    if node.name == "^" and (exponent := node.arguments[1].number) is not None and exponent == int(exponent):
+    if (
+        node.name == "^"
+        and (exponent := simplified(node.arguments[1]).number) is not None
+        and exponent == int(exponent)
+    ):
         return partial(_whole_power, compiled(node.arguments[0]), int(exponent))
     if node.name == "drop":
         return partial(_dropped, compiled(node.arguments[0]), node.arguments[1].number or 0.0)
