@@ -63,7 +63,7 @@ class Probe:
         self._settings = config
         self.scorer = scorer
         self.pool = pool or (None if config.task == LINEAR else Pool(load_texts(wanted)))
-        self.items = Items(config.items, config.k, config.items_seed, alike=config.exemplars == "alike")
+        self.items = Items(config.items, config.items_seed, alike=config.exemplars == "alike")
 
     @property
     def examiner(self) -> Examiner:

@@ -218,9 +218,9 @@ def _divided(read: tuple[Mapping[str, Pairs], str], names: Sequence[str], seed: 
 
 def _number(label: str, labels: Sequence[str]) -> int:
     """Return the number of a label, which is written as its name or as a number from 0 on."""
-    name = _RENAMED.get(label, label)
-    if name in labels:
-        return labels.index(name)
+    for name in (label, _RENAMED.get(label, label)):
+        if name in labels:
+            return labels.index(name)
     if label.isdecimal() and int(label) < len(labels):
         return int(label)
     raise ConfigError(f"the label {label!r} is none of {', '.join(labels)}")

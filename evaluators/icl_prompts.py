@@ -78,14 +78,13 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Makes the items of settings: `count` of them, with `k` exemplars of each class unless a setting has its own.
+    """Makes the items of settings, `count` of them.
 
     The same seed asks about the same texts with the same exemplars in the same order under every setting. `alike` shows
     all items the same exemplars, instead of each its own.
     """
 
     count: int
-    k: int
     seed: int
     alike: bool = False
 

@@ -58,7 +58,7 @@ async def scoring(data: Path, spec: str, count: int) -> None:
     print("|---|---|---|---|---|---|---|")
     for k in SHOWN:
         for alike in (False, True) if k else (False,):
-            made = Items(count, max(k, 1), 0, alike=alike).texts(Setting(Kind.REGULAR), max(k, 1), pool)
+            made = Items(count, 0, alike=alike).texts(Setting(Kind.REGULAR), max(k, 1), pool)
             items = made if k else [_bare(item) for item in made]
             fast, weighed = await timed(model, items, "likelihood", together=True)
             single, _ = await timed(model, items, "likelihood", together=False)

@@ -99,7 +99,7 @@ def test_what_is_said_of_planted_models_is_what_was_planted(reviews: Path, store
 
 async def test_the_same_item_has_the_same_exemplars_under_every_setting_and_nested_flips(reviews: Path) -> None:
     pool = Pool(load_texts(Wanted(str(reviews))))
-    items = Items(5, 4, seed=3)
+    items = Items(5, seed=3)
     shown = {share: items.texts(Setting(Kind.FLIPPED, share=share), 4, pool) for share in (0, 25, 50, 100)}
     for number in range(5):
         labels = {share: _labels(made[number].prompt) for share, made in shown.items()}
@@ -119,7 +119,7 @@ def _labels(prompt: str) -> list[tuple[str, str]]:
 async def test_each_item_has_its_own_exemplars_unless_they_shall_be_alike(reviews: Path) -> None:
     pool = Pool(load_texts(Wanted(str(reviews))))
     for alike, different in ((False, 5), (True, 1)):
-        made = Items(5, 4, seed=0, alike=alike).texts(Setting(Kind.REGULAR), 4, pool)
+        made = Items(5, seed=0, alike=alike).texts(Setting(Kind.REGULAR), 4, pool)
         assert len({item.prompt.rpartition("\n\n")[0] for item in made}) == different
 
 
@@ -404,3 +404,9 @@ async def test_calibration_without_likelihoods_is_refused(reviews: Path) -> None
     problem = InContext(InContext.Config(task=str(reviews), k=2, items=4, calibrate=True)).scored_by(planted(guesses))
     with pytest.raises(ConfigError, match="constrained"):
         await problem.evaluate(problem.start(0))
+
+
+def test_labels_of_ones_own_keep_their_names_though_a_known_task_uses_them(tmp_path: Path) -> None:
+    rows = "".join(f"{'NUM' if i % 2 else 'LOC'} text {i}\n" for i in range(20))
+    (tmp_path / "own.txt").write_text(rows)
+    assert load_texts(Wanted(str(tmp_path / "own.txt"))).labels == ("LOC", "NUM")
