@@ -1,4 +1,4 @@
-"""Training thousands of small networks at once: rules x learning rates x seeds, stacked into one tensor.
+"""Training hundreds of small networks at once: rules x learning rates x seeds, stacked into one tensor.
 
 Networks of one seed see the same examples in the same order; nothing else is shared between two of them, so each is
 trained as it would be alone. One that diverges goes on as NaN, which costs nothing and disturbs nobody.
