@@ -19,8 +19,14 @@ _OPENING = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _CLOSING = re.compile(
-    r"\b(?:is|are)\s+(?:the\s+(?:\w+\s+){0,2}?(?:answer|choice|option)\b(?!\s*:|\s+(?:is|are|to)\b)|(?:correct|right)\b)",
-    re.IGNORECASE,
+    r"""
+    \b(?:is|are)\s+
+    (?:the\s+
+        (?:(?:\w+\s+){0,2}?(?:answer|choice|option)|(?:correct|right)\s+(?:date|value|number|result|word|sentence))
+        \b(?!\s*:|\s+(?:is|are|to)\b)
+      |(?:correct|right)\b)
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
 _NEXT_QUESTION = re.compile(
     r"\n\s{0,8}(?:\#{1,4}\s{0,2})?(?:\*\*)?(?:Q|Question|Problem)\s{0,2}\d{0,4}\s{0,2}[:.]", re.I

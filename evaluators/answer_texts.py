@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from evaluators.answer_markers import Marked, evened, marked
 from evaluators.task_types import Example
 
-_ITEM = re.compile(r"^\s{0,8}(?:\d{1,3}[.)]|[-*•])\s+(?=\S)")
+_ITEM = re.compile(r"^\s{0,8}(?:\d{1,3}[.)](?:\s+|(?=[^\W\d]))|[-*•]\s+)(?=\S)")
+_WORDS = re.compile(r"\s*[^\s.:!?,;]+(?:\s[^\s.:!?,;]+){0,2}\s*")
+_LOOKS_BACK = re.compile(
+    r"(?:this|these|that)\s+(?:is|are)\s+the\b[^:]*\b(?:list|order|sequence|result|answer)s?\b[^:]*", re.I
+)
 _FENCE = re.compile(r"^\s*```\w*\s*$")
 _QUOTED = re.compile(r"[\s:]*(?:\*\*([^*\n]+)\*\*|`([^`\n]+)`|\"([^\"\n]+)\"|\$([^$\n]+)\$)")
 _SENTENCE_END = re.compile(r"(?<=[\w\])}>'\"`*])[.!?](?=\s+[A-Z]|\s*$)")
@@ -15,6 +19,7 @@ _BRACKETS = re.compile(r"[\[\](){}<>\s]+")
 _SEPARATOR = re.compile(r"\s*[,;]\s+(?:and\s+)?|\s+")
 _SUBJECT = re.compile(r"(?:so|thus|therefore|hence|the|this|it)\b.*\b(?:is|are)\s+(?=\S)", re.IGNORECASE)
 _QUOTES = "\"'`*_$"
+_MARKS = "\"'`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +42,19 @@ class TextKind:
         return None, ""
 
     def lenient(self, text: str, example: Example) -> str | None:
-        """Return the last block of list items, else the last line, after "The ... is" or a colon where it has one."""
+        """Return the last block of list items, else the last line, after "The ... is" or a colon where it has one.
+
+        Items are numbered or have a sign before them, or are lines of a few words under one that ends with a colon. A
+        last line that only says what stood above it ("This is the sorted list.") is passed over.
+        """
         del example
         lines = [line for line in text.splitlines() if line.strip() and not _FENCE.match(line)]
+        if len(lines) > 1 and _LOOKS_BACK.fullmatch(lines[-1].strip()):
+            lines.pop()
         block: list[str] = []
         while lines and _ITEM.match(lines[-1]):
             block.insert(0, _ITEM.sub("", lines.pop()))
+        block = block or _lines_of_words(lines)
         if len(block) > 1:
             return normal(" ".join(block)) or None
         last = block[0] if block else lines[-1] if lines else ""
@@ -97,8 +109,8 @@ class PatternKind:
 def normal(text: str) -> str:
     """Return the one form of texts that count as the same answer.
 
-    Case, blanks, separating commas, and quotes and a full stop at the ends do not matter; between brackets, blanks
-    do not matter either.
+    Case, blanks, separating commas, quotes around the whole and around its words, and a full stop at the end do not
+    matter; between brackets, blanks do not matter either.
     """
     text = unicodedata.normalize("NFC", evened(text)).casefold().strip()
     for _ in range(3):  # a full stop within quotes within a full stop
@@ -106,7 +118,14 @@ def normal(text: str) -> str:
         text = text[:-1] if text[-1:] in {".", ",", ";", "!", ":"} else text
     if _BRACKETS.fullmatch(text):
         return "".join(text.split())
-    return " ".join(_SEPARATOR.split(text)).strip()
+    parts = _SEPARATOR.split(text)
+    return " ".join(part.strip(_MARKS) or part for part in parts).strip()
+
+
+def _lines_of_words(lines: list[str]) -> list[str]:
+    """Return the lines of a few words each at the end, if one that ends with a colon leads to them."""
+    first = next((i + 1 for i in reversed(range(len(lines))) if not _WORDS.fullmatch(lines[i])), len(lines))
+    return lines[first:] if first > 0 and lines[first - 1].rstrip().endswith(":") else []
 
 
 def _said(passage: Marked) -> str:

@@ -120,14 +120,15 @@ async def main() -> None:
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--train", type=int, default=50)
     parser.add_argument("--reply-tokens", type=int, default=16)
-    parser.add_argument("--order-only", action="store_true")
+    parser.add_argument("--only", choices=("orders", "loop"), help="leave out the other part")
     given = parser.parse_args()
     print(machine())
     task = load_task(TaskConfig(task=given.task, data=given.data, train=given.train))
     model = open_model(given.model)
     quiz = Quiz(task.kind, Layout("Q_end"), model, given.reply_tokens, "", "train")
-    await orders(model, quiz, task.test)
-    if not given.order_only:
+    if given.only != "loop":
+        await orders(model, quiz, task.test)
+    if given.only != "orders":
         settings = {"task": given.task, "data": str(given.data), "train": given.train, "position": "Q_end"}
         settings |= {"reply_tokens": given.reply_tokens, "digits": "allowed"}
         config = {"problem": "instructions", "set": settings, "model": given.model, "steps": given.steps}

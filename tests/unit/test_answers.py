@@ -75,6 +75,7 @@ def test_the_words_of_a_boolean_are_those_of_the_gold_answers() -> None:
         ("The answer is A dog", "B"),
         ("the answer is the big dog", "E"),
         ("The answer is not (A), it is (B).", "B"),
+        ("(A) ball - This is not the correct date.\n(B) dog - This is the correct date.\n(C) two - It is not.", "B"),
         ("(A) is wrong. (C) is incorrect. So Bob has the dog.", "B"),
         ("Both (A) and (B) are wrong; (C) is right", "C"),
         ("The answer is (A) or (B).", None),
@@ -113,6 +114,10 @@ def test_a_gold_answer_that_is_none_of_the_options_is_read_as_a_text() -> None:
         ("barn damp it&t", "The words sorted alphabetically are: barn, damp, and it&t."),
         ("barn damp it&t", "The sorted words are barn damp it&t."),
         ("barn damp it&t", "Answer: Barn, damp, it&t."),
+        ("barn damp it&t", "Here is the sorted list:\n\nbarn\ndamp\nit&t"),
+        ("barn damp it&t", "The sorted list:\n1. barn\n2.damp\n3. it&t"),
+        ("barn damp it&t", "The sorted list is:\nbarn, damp, it&t\n\nThis is the final list of the words, sorted."),
+        ("barn damp it&t", 'So, the sorted list is: "barn", "damp", "it&t"'),
         ("Qarabağ FK", "The answer is **qarabağ  FK**."),
         ("Qarabağ FK", "qarabağ fk"),
     ],
@@ -123,7 +128,15 @@ def test_a_text_is_right_when_only_its_spelling_of_lists_and_quotes_differs(gold
 
 @pytest.mark.parametrize(
     ("gold", "response"),
-    [("] ] >", "] ] > >"), ("] ] >", "[ ] ] >"), ("barn damp", "damp barn"), ("barn damp", "barn damp dot"), ("a", "")],
+    [
+        ("] ] >", "] ] > >"),
+        ("] ] >", "[ ] ] >"),
+        ("barn damp", "damp barn"),
+        ("barn damp", "barn damp dot"),
+        ("a", ""),
+        ("barn damp", "The words to sort:\n\nbarn\ndamp\n\nI can't sort them."),
+        ("damp", "We get:\nbarn\ndamp"),
+    ],
 )
 def test_a_text_is_wrong_when_anything_is_missing_added_or_moved(gold: str, response: str) -> None:
     assert not right(response, kind_of("text"), gold)
