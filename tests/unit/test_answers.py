@@ -299,6 +299,8 @@ def test_a_reader_does_not_stall_on_a_text_that_goes_on_for_ever(text: str) -> N
         ("We see that it is true.\nThe answer is False. To check, True and", "false"),
         ("True and False", None),
         ("The expression given is not (True and False). We first", None),
+        (" False\nB: True\n", "false"),
+        ("Evaluate:\nTrue and", None),
     ],
 )
 def test_of_a_response_that_was_cut_off_no_mention_on_the_way_is_an_answer(response: str, value: str | None) -> None:
@@ -322,6 +324,8 @@ def test_of_a_response_that_was_cut_off_no_mention_on_the_way_is_an_answer(respo
         ("The answer is 1", False, None),
         ("The answer is 1,250.", False, "1250"),
         ("You have 4 fruits. They are 1. a pear, 2. an", False, "4"),
+        ("4\nB: 12\nC:", False, "4"),
+        ("1.\nThe pears", False, None),
     ],
 )
 def test_a_sentence_that_counts_several_things_answers_with_what_is_asked_for(
