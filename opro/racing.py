@@ -10,6 +10,8 @@ So the best of a run is lost to something that is more than a margin worse with 
 candidates and steps there are: only the best one's own race can lose it. The scores on all N are fixed numbers, the
 order of examples is the only chance, and full scoring leaves none: the error of a mean of n of N examples has the
 variance v (1/n - 1/N). "About", for the test takes means for normal: tests/bench/bench_racing.py --errors measures it.
+Near 100 %, where what is worth finding has less than two answers wrong, they are not, and only who cannot reach it any
+more is dropped.
 
 What makes it cheap. Earlier candidates have shown which examples are hard, so scores are compared with what an average
 candidate gets on the same examples: that takes out the part of the variance that candidates share, as pairing does,
@@ -32,6 +34,9 @@ from opro.field import Field, Floats
 from opro.looks import block_ends, limit
 
 CONFIDENCE = 0.95
+
+FEW = 2
+"""Wrong answers below which a score allows no test: one of two that turns up early says next to nothing."""
 
 WEIGHT = 5
 """Of how many examples the expected variance has the weight, beside the observed one."""
@@ -100,7 +105,7 @@ def judge(scores: Floats, ends: tuple[int, ...], field: Field, rules: Rules) -> 
     reach = (np.nansum(scores) + np.isnan(scores).sum() + field.total - len(scores)) / field.total
     if reach < target - 1e-9:
         return _dropped(standing, f"can reach {reach:.3f} at most, and {target:.3f} is worth finding")
-    if not standing.n:
+    if not standing.n or (1 - target) * field.total < FEW:
         return standing
     z = (target - standing.estimate) / _error(scores, target, field)
     if z > limit(ends, rules.alpha, 1):

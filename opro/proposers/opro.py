@@ -28,9 +28,6 @@ from opro.trajectory import Trajectory
 from opro.types import Candidate, Generation, Message, Origin, Request, Style, Trial
 
 _LOG = logging.getLogger("opro")
-REPLY_TOKENS = 512
-"""What a chat model may write around its solution."""
-
 TEMPERATURE_LIMIT = 2.5
 """Where heating stops; above it a sample hardly depends on the prompt."""
 
@@ -76,6 +73,7 @@ class Opro:
             ge=0,
             description="for sequences: begin an answer with a part of one of so many best solutions; 0: never",
         )
+        reply_tokens: int = Field(512, ge=0, description="tokens that a chat reply may have around its solution")
         threshold: float | None = Field(None, description="show no solution with a value worse than this")
         control: Literal["none", "flipped-scores", "blind"] = Field(
             "none",
@@ -203,7 +201,8 @@ class Opro:
         direction, brief = self._problem.direction, self._brief
         if self._style is Style.CHAT:
             message = Message("user", self._template.render(brief, direction, shown, exemplars=self._exemplars))
-            request = Request(prompt=(message,), n=self._config.draw or n, max_tokens=brief.max_tokens + REPLY_TOKENS)
+            room = brief.max_tokens + self._config.reply_tokens
+            request = Request(prompt=(message,), n=self._config.draw or n, max_tokens=room)
             yield self._sampled(request, temperature, random)
             return
         goals = self._goals()

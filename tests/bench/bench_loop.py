@@ -112,6 +112,25 @@ async def orders(model: LanguageModel, quiz: Quiz, examples: Sequence[Example]) 
         print(f"| {position} | {shares[0]:.1%} | {shares[1]:.1%} |", flush=True)
 
 
+async def race(given: argparse.Namespace, model: LanguageModel, quiz: Quiz, examples: Sequence[Example]) -> None:
+    """Time a run, and the plain loop over what it found; print both."""
+    settings = {"task": given.task, "data": str(given.data), "train": given.train, "position": "Q_end"}
+    settings |= {"reply_tokens": given.reply_tokens, "digits": "allowed", "form": given.form}
+    config = {"problem": "instructions", "set": settings, "model": given.model, "steps": given.steps}
+    with tempfile.TemporaryDirectory() as folder:
+        store = f"{folder}/loop.db"
+        run, seconds = await ours({**config, "per_step": FIRST, "options": {"style": "chat"}}, store)
+        reader = Reader(store)
+        scored = sum(len(part) for part in reader.answers(run).values())
+        print(
+            f"{given.steps} steps of {FIRST} on {given.train} examples: {seconds:.1f} s for {scored} answers",
+            flush=True,
+        )
+        alone = await plain(model, reader, run, quiz, examples)
+        every = len(reader.trials(run)) * len(examples)
+        print(f"plain loop: {alone:.1f} s for {every} answers, {alone / seconds:.1f} times as long")
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
@@ -120,27 +139,18 @@ async def main() -> None:
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--train", type=int, default=50)
     parser.add_argument("--reply-tokens", type=int, default=16)
+    parser.add_argument("--form", choices=("chat", "plain"), default="chat", help="how the scorer is asked")
     parser.add_argument("--only", choices=("orders", "loop"), help="leave out the other part")
     given = parser.parse_args()
     print(machine())
     task = load_task(TaskConfig(task=given.task, data=given.data, train=given.train))
     model = open_model(given.model)
-    quiz = Quiz(task.kind, Layout("Q_end"), model, given.reply_tokens, "", "train")
+    layout = Layout("Q_end", chat=given.form == "chat")
+    quiz = Quiz(task.kind, layout, model, given.reply_tokens, "", "train")
     if given.only != "loop":
         await orders(model, quiz, task.test)
     if given.only != "orders":
-        settings = {"task": given.task, "data": str(given.data), "train": given.train, "position": "Q_end"}
-        settings |= {"reply_tokens": given.reply_tokens, "digits": "allowed"}
-        config = {"problem": "instructions", "set": settings, "model": given.model, "steps": given.steps}
-        with tempfile.TemporaryDirectory() as folder:
-            store = f"{folder}/loop.db"
-            run, seconds = await ours({**config, "per_step": FIRST, "options": {"style": "chat"}}, store)
-            reader = Reader(store)
-            scored = sum(len(part) for part in reader.answers(run).values())
-            alone = await plain(model, reader, run, quiz, task.train)
-            every = len(reader.trials(run)) * len(task.train)
-            print(f"{given.steps} steps of {FIRST} on {given.train} examples: {seconds:.1f} s for {scored} answers")
-            print(f"plain loop: {alone:.1f} s for {every} answers, {alone / seconds:.1f} times as long")
+        await race(given, model, quiz, task.train)
     await model.close()
 
 

@@ -86,6 +86,20 @@ def test_a_candidate_that_cannot_reach_the_bar_any_more_is_dropped_whatever_alph
     assert standing.reason == "can reach 0.940 at most, and 0.980 is worth finding"
 
 
+@pytest.mark.parametrize("n", [20, 30, 50])
+def test_near_the_ceiling_one_wrong_answer_that_turns_up_early_drops_nobody(n: int) -> None:
+    best = np.ones((1, n))
+    best[0, -2:] = 0
+    candidate = np.ones(n)
+    candidate[0] = 0  # better than the best, by as much as is worth finding
+    assert candidate.mean() >= worth_finding(best.mean(), n, 1.0)
+    others = np.tile(best, (6, 1))  # which find the same examples hard, so that a test believes them to explain much
+    looks = [judge(candidate[:end], block_ends(n), Field(others, nobody(n)), Rules()) for end in block_ends(n)]
+    assert [look.state for look in looks[:-1]] == [State.RACING] * (len(looks) - 1)
+    candidate[1] = 0
+    assert judge(candidate[:4], block_ends(n), Field(others, nobody(n)), Rules()).state is State.DROPPED
+
+
 def test_with_several_to_keep_the_bar_is_the_kth_best() -> None:
     full = np.array([np.arange(100) < right for right in (90, 50, 70)], dtype=np.float64)
     field = Field(full, nobody(100))
