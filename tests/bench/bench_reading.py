@@ -1,11 +1,11 @@
-"""Hold what the workbench reads in real replies against what a person reads in them.
+"""Hold what the workbench reads in real replies against labels that were set by hand.
 
     python -m tests.bench.bench_reading --data FOLDER [--replies FILE...] [--failures]
 
 Each line of a file is a reply of a scorer model to a question of a benchmark, whether it came to its end, and the
-answer that a person took from it before the workbench had read it: null where the reply commits to none. The readers
-were mended on the first file; the second came after. FOLDER holds `gsm8k/`, `bbh/` and `multiarith/` as published, for
-the questions. Where math-verify is installed, its reading of the numbers stands beside ours.
+answer that was taken from it by hand before the workbench had read it: null where the reply commits to none. The
+readers were mended on the first file; the second came after. FOLDER holds `gsm8k/`, `bbh/` and `multiarith/` as
+published, for the questions. Where math-verify is installed, its reading of the numbers stands beside ours.
 """
 
 import argparse
@@ -29,7 +29,7 @@ LABELLED = [Path(__file__).with_name("replies") / name for name in ("first.jsonl
 
 @dataclass(frozen=True)
 class Labelled:
-    """A reply of a scorer model, and the answer that a person reads in it."""
+    """A reply of a scorer model, and the answer that was read in it by hand."""
 
     task: str
     example: str
@@ -44,7 +44,7 @@ def labelled(file: Path) -> list[Labelled]:
 
 
 def agrees(read: str | None, one: Labelled, kind: AnswerKind, example: Example) -> bool:
-    """Say whether what was read is the person's answer, in the spelling of the kind."""
+    """Say whether what was read is the label, in the spelling of the kind."""
     assert not isinstance(kind, FunctionKind)
     return read == (None if one.answer is None else kind.gold(replace(example, gold=one.answer)))
 
@@ -68,7 +68,7 @@ def math_verify() -> Callable[[str], str | None] | None:
 
 @dataclass(frozen=True)
 class Readings:
-    """The replies of a task, and whether each was read as a person reads it; by math-verify, too, if it can."""
+    """The replies of a task, and whether each was read as it is labelled; by math-verify, too, if it can."""
 
     replies: Sequence[Labelled]
     values: Sequence[str | None]
