@@ -110,8 +110,12 @@ def readable(kind: AnswerKind, example: Example) -> bool:
     return isinstance(kind, FunctionKind) or kind.gold(example) is not None
 
 
-def extract(response: str, kind: AnswerKind, example: Example, *, complete: bool = True) -> Extraction:
+def extract(
+    response: str, kind: AnswerKind, example: Example, *, complete: bool = True, final: bool = False
+) -> Extraction:
     """Return what `response` answers to `example`.
+
+    One to a prompt for the final answer, `final`, is read as if "The answer is" stood before it, but by a user's pattern.
 
     What follows a question of the model's own making ("Q: ...") counts only when nothing before it can be read. What a
     response mentions last is no answer where it was cut off before its end, for it was still on its way to one; then
@@ -120,14 +124,14 @@ def extract(response: str, kind: AnswerKind, example: Example, *, complete: bool
     if isinstance(kind, FunctionKind):
         said = kind.judged(response, example)
         return Extraction(kind, said.value, "function", credit=said.credit, failure=said.failure)
-    own = own_part(response)
-    found = _read(own, kind, example)
-    whole = tail(response)
+    own, whole = own_part(response), tail(response)
+    found = _read(own, kind, example, final=final)
     if found.value is None and own != whole:
-        found = _read(whole, kind, example)
+        found = _read(whole, kind, example, final=final)
     elif own != whole:
         complete = True  # it had come to an end, and went on to a question of its own
-    if complete or (found.strict is not None and found.strict == kind.strict(_without_last_word(own), example)[0]):
+    shorter = _without_last_word(own)
+    if complete or (found.strict is not None and found.strict == _strict(shorter, kind, example, final=final)[0]):
         return found
     opening = _opening(own)
     value = kind.opening(opening, example) if opening else None
@@ -166,9 +170,14 @@ def is_right(extraction: Extraction, example: Example) -> bool:
     return credit(extraction, example) >= 1.0
 
 
-def _read(text: str, kind: ReadKind, example: Example) -> Extraction:
+def _strict(text: str, kind: ReadKind, example: Example, *, final: bool) -> tuple[str | None, str]:
+    leads = final and text.strip() and not isinstance(kind, PatternKind)
+    return kind.strict(f"The answer is {text}" if leads else text, example)
+
+
+def _read(text: str, kind: ReadKind, example: Example, *, final: bool) -> Extraction:
     text = text if isinstance(kind, PatternKind) else evened(text)
-    strict, how = kind.strict(text, example)
+    strict, how = _strict(text, kind, example, final=final)
     lenient = kind.lenient(text, example)
     differ = strict is not None and lenient is not None and strict != lenient
     value = lenient if strict is None else strict

@@ -170,6 +170,35 @@ def test_a_marked_answer_and_a_later_mention_are_flagged_as_a_disagreement() -> 
     assert not extract("So 18. The answer is 18.", kind_of("number"), Example.of("q", "18")).disagreement
 
 
+@pytest.mark.parametrize(
+    ("response", "number", "choice"),
+    [
+        ("", None, None),
+        ("\n", None, None),
+        ("<|im_end|>", None, None),
+        ("18", "18", None),
+        ("B", None, "B"),
+        (" (B)\n\nBob has 3 of them, Ann has (A).", "3", "B"),
+        ("18 eggs, of 20.", "18", None),
+        ("The answer is 5, not 6. Option A is wrong.", "5", None),
+        ("Let me see: (A) it is not. The answer is (B).", None, "B"),
+    ],
+)
+def test_a_reply_to_a_prompt_for_the_final_answer_begins_with_it_unless_it_marks_another(
+    response: str, number: str | None, choice: str | None
+) -> None:
+    example = Example.of("q", "B", OPTIONS)
+    for kind, value in ((kind_of("number"), number), (kind_of("choice"), choice)):
+        assert extract(response, kind, example, final=True).value == value
+    assert extract("", kind_of("text"), example, final=True).value is None
+
+
+def test_a_pattern_and_a_function_read_the_bare_reply_to_a_prompt_for_the_final_answer(judge: str) -> None:
+    example = Example.of("q", "42")
+    assert is_right(extract("42", kind_of("regex:^(.*)$"), example, final=True), example)
+    assert extract("42", kind_of(f"{judge}:whole"), example, final=True).value == "42"
+
+
 def test_an_unknown_kind_names_the_nearest_known_one() -> None:
     with pytest.raises(ConfigError, match="did you mean 'number'"):
         kind_of("numbers")
@@ -179,6 +208,7 @@ JUDGE = """
 def bools(response, gold): return gold in response
 def floats(response, gold): return 0.25
 def pairs(response, gold): return response[:2], gold in response
+def whole(response, gold): return response, response == gold
 def raises(response, gold): return 1 / 0
 def nonsense(response, gold): return "yes"
 constant = 3

@@ -165,6 +165,13 @@ async def test_a_second_prompt_asks_for_the_final_answer(make: Make) -> None:
     ]
 
 
+async def test_the_words_of_the_second_prompt_are_no_answer(make: Make) -> None:
+    said = ScriptedModel([""])
+    quiz = make(said, final="So the final answer in at most 3 digits is", racing=False, train=1)
+    (made,) = await quiz.evaluate(candidates("Think."))
+    assert made.answers[0].extracted is None
+
+
 def test_no_exemplar_is_of_the_test_split(make: Make) -> None:
     problem = make()
     assert set(problem.examples()) == {example.id for example in problem.task.train}
