@@ -24,8 +24,9 @@ _STANDS_BEFORE = re.compile(
     r"I|in|for)\b)",
     re.IGNORECASE,
 )
-
-
+_FIRST = re.compile(
+    r"\W*(?:not\s+)?\w+[\"'*_`)\]}$]*(?=\s*$|[.,;:!](?!\s*\d)|\s+(?:-\s|because\b|since\b|as\b))", re.IGNORECASE
+)
 _CONCLUDES = re.compile(r"(?:^|\b(?:is|are|be|to|equals|yes,|no,))[\s\"'`*:]*\w+[\"'`*.!\s]*$", re.IGNORECASE)
 
 
@@ -66,6 +67,13 @@ class BooleanKind:
         del example
         said = self._said(text)
         return said[-1] if said else None
+
+    def first(self, text: str, example: Example) -> str | None:
+        """Return the word, or its denial, that is all of the first line or sentence, or stands before a sign in it."""
+        del example
+        start = _FIRST.match(first_line(text))
+        said = self._said(start[0]) if start else []
+        return said[0] if said else None
 
     def opening(self, sentence: str, example: Example) -> str | None:
         """Return the word that is all the sentence says, or in which it ends where it says that something is so."""

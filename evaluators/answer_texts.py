@@ -62,6 +62,10 @@ class TextKind:
         head, colon, tail = last.rpartition(": ")
         return normal(tail if colon and head and tail.strip(_QUOTES + ". ") else last) or None
 
+    def first(self, text: str, example: Example) -> str | None:
+        """Return None: nothing tells an answer from other words."""
+        del text, example
+
     def opening(self, sentence: str, example: Example) -> str | None:
         """Return None: nothing tells an answer from other words."""
         del sentence, example
@@ -88,6 +92,10 @@ class PatternKind:
         return self._last(text), "pattern"
 
     def lenient(self, text: str, example: Example) -> str | None:
+        """Return None: a pattern leaves nothing to guess."""
+        del text, example
+
+    def first(self, text: str, example: Example) -> str | None:
         """Return None: a pattern leaves nothing to guess."""
         del text, example
 

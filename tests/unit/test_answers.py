@@ -170,6 +170,73 @@ def test_a_marked_answer_and_a_later_mention_are_flagged_as_a_disagreement() -> 
     assert not extract("So 18. The answer is 18.", kind_of("number"), Example.of("q", "18")).disagreement
 
 
+CITIES = {"A": "Paris", "B": "London", "C": "New York"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "response", "value"),
+    [
+        ("choice", "B\n\nExplanation: Option A is the capital of France.", "B"),
+        ("choice", "b\n\nOption A is the capital of France.", "B"),
+        ("choice", "B) London\n\nExplanation:\n- (A) Paris: in France\n- (C) New York: in the US", "B"),
+        ("choice", "B. London\n\nParis (A) is the capital of France.", "B"),
+        ("choice", "B: London is the capital of the UK, unlike (A), which is in France.", "B"),
+        ("choice", "**(B)**\nThis is because (C) lies in the US.", "B"),
+        ("choice", "London\n\nParis, option A, is in France.", "B"),
+        ("choice", "Option B. The reason is that Paris, option A, is in France.", "B"),
+        ("choice", "B. London\n\nA. Paris is in France.\nC. New York is in the US.", "B"),
+        ("boolean", "No\n\nExplanation: the premise says yes, it is.", "no"),
+        ("boolean", "No. Although the argument may seem valid, yes.", "no"),
+        ("boolean", "False.\nBut some would say: yes", "no"),
+        ("boolean", "Not valid. Some would say: yes", "no"),
+        ("number", "18\n\nExplanation: She has 3 eggs and 2 muffins.", "18"),
+        ("number", "18. This is because 9*2 is 18 and 3 were eaten of 16.", "18"),
+        ("number", "**$18**\nShe has 3 eggs.", "18"),
+        ("number", "18 dollars\n\nShe has 3 eggs.", "18"),
+        ("number", "Eighteen.\n\nShe has 3 eggs.", "18"),
+    ],
+)
+def test_a_response_that_begins_with_nothing_but_an_answer_gives_it_and_what_it_mentions_last_is_flagged(
+    kind: str, response: str, value: str
+) -> None:
+    found = extract(response, kind_of(kind, ("yes", "no")), Example.of("q", "B", CITIES))
+    assert (found.value, found.how, found.disagreement) == (value, "opening", True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "response", "value"),
+    [
+        ("choice", "A. Paris lies in France.\nB. London lies in the UK.\nSo we take option B.", "B"),
+        ("choice", "(A) Paris is wrong. So I take option B.", "B"),
+        ("choice", "A: Let me think. I take option B.", "B"),
+        ("choice", "A, C are in other lands. So I take option B.", "B"),
+        ("boolean", "No one knows. I say: yes", "yes"),
+        ("boolean", "No doubt about it: yes", "yes"),
+        ("boolean", "True and False, so: no", "no"),
+        ("number", "1. She has 5 eggs.\n2. She eats 3, so 2 are left.", "2"),
+        ("number", "3. She has 5 eggs.\n4. She eats 3, so 2 are left.", "2"),
+        ("number", "5 eggs\n3 of them eaten\nso 2 are left", "2"),
+        ("number", "5 - 3 = 2\n2 and 2 is 4", "4"),
+    ],
+)
+def test_a_first_line_that_says_more_than_an_answer_is_none(kind: str, response: str, value: str) -> None:
+    found = extract(response, kind_of(kind, ("yes", "no")), Example.of("q", "B", CITIES))
+    assert (found.value, found.first) == (value, None)
+
+
+def test_a_marked_answer_counts_for_more_than_the_first_line_and_is_flagged_where_they_differ() -> None:
+    kind = kind_of("boolean", ("yes", "no"))
+    found = extract("Yes\n\nThe answer to whether she is late is: no.", kind, Example.of("q", "yes"))
+    assert (found.value, found.strict, found.first, found.disagreement) == ("no", "no", "yes", True)
+    assert not extract("No.\nIt rains. The answer is no.", kind, Example.of("q", "yes")).disagreement
+
+
+@pytest.mark.parametrize(("response", "value"), [("B) London\n\nOption (A)", "B"), ("B", None), ("A cat", None)])
+def test_a_first_line_that_is_an_answer_counts_where_the_rest_was_cut_off(response: str, value: str | None) -> None:
+    found = extract(response, kind_of("choice"), Example.of("q", "B", CITIES), complete=False)
+    assert found.value == value
+
+
 @pytest.mark.parametrize(
     ("response", "number", "choice"),
     [
@@ -282,7 +349,7 @@ def test_no_jumble_of_markers_breaks_a_reader(words: list[str], kind: AnswerKind
     example = Example.of("q", "B", OPTIONS)
     first = extract(" ".join(words), kind, example)
     assert first == extract(" ".join(words), kind, example)
-    assert first.disagreement == (None not in (first.strict, first.lenient) and first.strict != first.lenient)
+    assert first.disagreement == (len({first.strict, first.first, first.lenient} - {None}) > 1)
 
 
 @given(
