@@ -73,7 +73,7 @@ class Extraction:
         strict: what stands at a marker.
         first: the answer that is all the first line or sentence says.
         lenient: what was mentioned last.
-        disagreement: whether two of these found something, and not the same.
+        disagreement: whether two of these found something, and not the same, or what was found may be denied.
         credit: what a user's function gave, 0..1; None for all other kinds and where the function failed.
         failure: what a user's function raised; "" when nothing.
     """
@@ -194,7 +194,7 @@ def _read(text: str, kind: ReadKind, example: Example, *, final: bool) -> Extrac
     first, lenient = kind.first(text, example), kind.lenient(text, example)
     readings = [(strict, how), (first, "opening"), (lenient, "mention")]
     value, how = next(((value, how) for value, how in readings if value is not None), (None, ""))
-    differ = len({value for value, _ in readings} - {None}) > 1
+    differ = len({value for value, _ in readings} - {None}) > 1 or (isinstance(kind, BooleanKind) and kind.doubts(text))
     return Extraction(kind, value, how, strict, first, lenient, differ)
 
 

@@ -58,6 +58,32 @@ def test_one_of_two_words_is_read_as_a_whole_word_with_its_denial(
     assert read(response, kind_of("boolean", golds), golds[0]) == value
 
 
+@pytest.mark.parametrize(
+    ("response", "value"),
+    [
+        ("It does not appear to be valid.", "invalid"),
+        ("It is not strictly valid.", "invalid"),
+        ("It is not, in fact, **valid**.", "invalid"),
+        ("It can't be deemed valid.", "invalid"),
+        ("It fails to be valid.", "invalid"),
+        ("It is far from valid.", "invalid"),
+        ("It is deductively valid rather than invalid.", "valid"),
+        ("Neither valid nor invalid", None),
+        ("He is not a friend of hers, so the argument is valid.", "valid"),
+        ("The conclusion does not follow and the argument is invalid.", "invalid"),
+    ],
+)
+def test_a_denial_holds_for_its_clause(response: str, value: str | None) -> None:
+    found = extract(response, kind_of("boolean", ("valid", "invalid")), Example.of("q", "valid"))
+    assert (found.value, found.disagreement) == (value, False)
+
+
+def test_a_denial_with_other_words_between_is_flagged() -> None:
+    kind = kind_of("boolean", ("valid", "invalid"))
+    found = extract("I do not think that the argument is valid.", kind, Example.of("q", "valid"))
+    assert (found.value, found.disagreement) == ("invalid", True)
+
+
 def test_the_words_of_a_boolean_are_those_of_the_gold_answers() -> None:
     assert right("It is a spam.", kind_of("boolean", ("Spam", "ham")), "Spam")
     with pytest.raises(ConfigError, match="two words"):
