@@ -1,8 +1,8 @@
 r"""From a response to its answer: three readings of it, whether they agree, and whether the answer is right.
 
-The strict reading wants the answer to be marked ("the answer is ...", "#### ...", "\boxed{...}"), the next to be all that
-the first line or sentence says; the lenient one takes what was mentioned last. They count in this order; where two of
-them differ, a person should look.
+The strict reading wants the answer to be marked ("the answer is ...", "#### ...", "\boxed{...}"), the next to be all
+that the first line or sentence says; the lenient one takes what was mentioned last. They count in this order; where
+two of them differ, a person should look.
 """
 
 import re

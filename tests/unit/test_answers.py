@@ -298,11 +298,18 @@ def test_an_unknown_kind_names_the_nearest_known_one() -> None:
 
 
 JUDGE = """
+import sys
+import numpy as np
 def bools(response, gold): return gold in response
 def floats(response, gold): return 0.25
 def pairs(response, gold): return response[:2], gold in response
 def whole(response, gold): return response, response == gold
 def raises(response, gold): return 1 / 0
+def numpy_bool(response, gold): return np.bool_(gold in response)
+def numpy_int(response, gold): return np.int64(1)
+def huge(response, gold): return 10**400
+def leaves(response, gold): sys.exit(3)
+def reads_none(response, gold): return None, False
 def nonsense(response, gold): return "yes"
 constant = 3
 """
@@ -325,12 +332,32 @@ def test_a_users_function_may_return_a_bool_a_float_or_what_it_read_with_either(
     assert (pair.value, pair.failure, is_right(pair, example)) == ("it", "", True)
 
 
-@pytest.mark.parametrize(("name", "failure"), [("raises", "ZeroDivisionError"), ("nonsense", "returned 'yes'")])
+@pytest.mark.parametrize(
+    ("name", "failure"),
+    [
+        ("raises", "ZeroDivisionError"),
+        ("nonsense", "returned 'yes'"),
+        ("huge", "returned 1000"),
+        ("leaves", "SystemExit: 3"),
+    ],
+)
 def test_a_users_function_that_fails_fails_the_example_and_says_why(judge: str, name: str, failure: str) -> None:
     example = Example.of("q", "42")
     found = extract("it is 42", kind_of(f"{judge}:{name}"), example)
     assert found.failure.startswith(failure)
     assert credit(found, example) == 0
+
+
+@pytest.mark.parametrize("name", ["numpy_bool", "numpy_int"])
+def test_a_users_function_may_return_a_number_of_numpy(judge: str, name: str) -> None:
+    example = Example.of("q", "42")
+    assert is_right(extract("it is 42", kind_of(f"{judge}:{name}"), example), example)
+
+
+def test_only_a_function_that_says_what_it_read_leaves_a_reply_unread(judge: str) -> None:
+    example = Example.of("q", "42")
+    assert extract("it is 42", kind_of(f"{judge}:bools"), example).value == ""
+    assert extract("it is 42", kind_of(f"{judge}:reads_none"), example).value is None
 
 
 def test_a_users_function_that_is_not_there_is_an_error_at_once(judge: str) -> None:
