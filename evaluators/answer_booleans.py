@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from evaluators.answer_markers import evened, first_line, marked, sentences
+from evaluators.answer_markers import evened, first_line, marked, sentences, unwrapped
 from evaluators.task_types import Example
 
 PAIRS = (("yes", "no"), ("true", "false"), ("valid", "invalid"), ("plausible", "implausible"))
@@ -35,12 +35,12 @@ _STANDS_AFTER = re.compile(
     re.I,
 )
 _STANDS_BEFORE = re.compile(
-    r"(?:[\s\"'*_`)\]]*(?:[.,;:!?\n<-]|$)|\s*[\"'*_`)\]]|\s+(?:because|since|as|it|they|he|she|this|that|the|there|but|"
+    r"(?:[\s\"'*_`)\]]*(?:[.,;:!?\n<。、-]|$)|\s*[\"'*_`)\]]|\s+(?:because|since|as|it|they|he|she|this|that|the|there|but|"
     r"I|in|for)\b)",
     re.IGNORECASE,
 )
 _FIRST = re.compile(
-    r"\W*(?:not\s+)?\w+[\"'*_`)\]}$]*(?=\s*$|[.,;:!](?!\s*\d)|\s+(?:-\s|because\b|since\b|as\b))", re.IGNORECASE
+    r"\W*(?:not\s+)?\w+[\"'*_`)\]}$]*(?=\s*$|[.,;:!。](?!\s*\d)|\s+(?:-\s|because\b|since\b|as\b))", re.IGNORECASE
 )
 _CONCLUDES = re.compile(r"(?:^|\b(?:is|are|be|to|equals|yes,|no,))[\s\"'`*:]*\w+[\"'`*.!\s]*$", re.IGNORECASE)
 
@@ -86,7 +86,7 @@ class BooleanKind:
     def first(self, text: str, example: Example) -> str | None:
         """Return the word, or its denial, that is all of the first line or sentence, or stands before a sign in it."""
         del example
-        start = _FIRST.match(first_line(text))
+        start = _FIRST.match(first_line(unwrapped(text)))
         said = self._said(start[0]) if start else []
         return said[0] if said else None
 
@@ -110,6 +110,7 @@ class BooleanKind:
 
     def _mentions(self, text: str) -> list["_Mention"]:
         """Return the mentions of the pair, in order; without them, those of the known pairs."""
+        text = unwrapped(text)
         own = _spoken(text, self.pair)
         if own or self.pair not in PAIRS:
             return own
@@ -127,12 +128,25 @@ class _Mention(NamedTuple):
     far: bool = False
 
 
+def _is_operand(text: str, found: re.Match[str], words: str) -> bool:
+    """Say whether a word is a part of an expression, as both are in "not True and False"."""
+    before = re.search(
+        rf"\b(?:{words})[\s)`]{{0,4}}\b(?:and|or)\s+(?:not\s+){{0,9}}[(`\s]{{0,4}}$",
+        text[max(0, found.start() - 60) : found.start()],
+        re.IGNORECASE,
+    )
+    after = re.compile(rf"[\s)`]{{0,8}}\b(?:and|or)\b[(`\s]{{0,4}}(?:$|\b(?:not|{words})\b)", re.IGNORECASE)
+    return before is not None or after.match(text, found.end()) is not None
+
+
 def _spoken(text: str, pair: tuple[str, str]) -> list[_Mention]:
     """Return each mention of the pair; a denied word counts as the other side."""
     words = "|".join(map(re.escape, sorted(pair, key=len, reverse=True)))
     text = _SPLIT_PAIR.sub(lambda found: _blank(found, pair), text)
     spoken: list[_Mention] = []
     for found in re.finditer(rf"(?<![\w-])(?:{words})(?![\w-]|'\w)", text, re.IGNORECASE):
+        if _is_operand(text, found, words):
+            continue
         side = pair.index(found[0].casefold())
         before = text[max(0, found.start() - 80) : found.start()]
         if pair == ("yes", "no"):

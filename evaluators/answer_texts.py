@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from evaluators.answer_markers import Marked, evened, marked
+from evaluators.answer_markers import Marked, evened, marked, unwrapped
 from evaluators.task_types import Example
 
 _ITEM = re.compile(r"^\s{0,8}(?:\d{1,3}[.)](?:\s+|(?=[^\W\d]))|[-*•]\s+)(?=\S)")
@@ -141,7 +141,7 @@ def _said(passage: Marked) -> str:
         quoted = list(_QUOTED.finditer(passage.text))
         return normal(next(group for group in quoted[-1].groups() if group) if quoted else passage.text)
     if passage.how in ("boxed", "tag"):
-        return normal(re.sub(r"\\text\s?\{([^{}]*)\}", r"\1", passage.text))
+        return normal(unwrapped(passage.text))
     lines = [line for line in passage.text.splitlines() if line.strip(_QUOTES + " :") and not _FENCE.match(line)]
     if not lines:
         return ""
