@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 
 from evaluators.task_types import Example
 from opro.errors import ConfigError
@@ -55,6 +54,6 @@ def _judgement(said: object) -> Judgement:
         extracted, said = said  # pyright: ignore[reportUnknownVariableType]
     item = getattr(said, "item", None)  # pyright: ignore[reportUnknownArgumentType] -- a number of numpy or torch
     said = item() if callable(item) else said  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(said, Real) or not 0 <= said <= 1:
+    if not isinstance(said, int | float) or not 0 <= said <= 1:
         return Judgement(None, None, f"returned {said!r}, neither a bool nor a number in 0..1")
     return Judgement(float(said), None if extracted is None else str(extracted))  # pyright: ignore[reportUnknownArgumentType]

@@ -88,7 +88,10 @@ def test_an_instruction_stands_where_it_is_asked_to(position: Any, prompt: str) 
     [
         ("Sure! <INS>Think twice.</INS> I hope it helps.", "Think twice."),
         ("<INS>Think\n twice.", "Think twice."),
-        ("Here it is: [Think twice.]", "Think twice."),
+        (" [Think twice.]\n", "Think twice."),
+        ("[INS]Think twice.[/INS]", "Think twice."),
+        ("Answer with [Yes] or [No] only.", "Answer with [Yes] or [No] only."),
+        ("instruction: Think twice.", "Think twice."),
         (' "Think **twice**." ', "Think twice."),
         ("Réfléchis « bien » 😀 {braces} %s", "Réfléchis « bien » 😀 {braces} %s"),
     ],
@@ -105,6 +108,10 @@ def test_an_instruction_is_read_from_a_reply(make: Make, reply: str, instruction
         ("x" * 501, "501 characters"),
         ("Say 42.", "a digit"),
         ("Write <INS> here <INS> twice", "a marker"),
+        ("Add the numbers. Ground truth answer: x", "a marker"),
+        ("Add the numbers.\n\nscore: 80 %", "a marker"),
+        ("Add them. instruction: Think.", "a marker"),
+        ("Add them.\nQ: Why?", "a marker"),
     ],
 )
 def test_what_is_no_instruction_is_refused_with_a_reason(make: Make, reply: str, reason: str) -> None:
