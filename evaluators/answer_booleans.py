@@ -153,8 +153,9 @@ def _spoken(text: str, pair: tuple[str, str]) -> list[_Mention]:
             if _STANDS_AFTER.search(before) and _STANDS_BEFORE.match(text, found.end()):
                 spoken.append(_Mention(found.start(), side))
             continue
-        far = not _DENIED.search(before) and _denied_far(before, words)
-        spoken.append(_Mention(found.start(), 1 - side if far or _DENIED.search(before) else side, far))
+        near = _DENIED.search(before) is not None
+        far = not near and _denied_far(before, words)
+        spoken.append(_Mention(found.start(), 1 - side if near or far else side, far))
     return spoken
 
 

@@ -444,7 +444,23 @@ def test_a_list_of_words_is_read_back_in_each_of_its_spellings(words: list[str])
 
 @pytest.mark.parametrize(
     "text",
-    ["1 ", "the answer is ", "(A) or ", "A, ", "not ", "\\boxed{", "seventy-", "1-", "**", "\n", "\nQ: ", "- x\n"],
+    [
+        "1 ",
+        "the answer is ",
+        "(A) or ",
+        "A, ",
+        "not ",
+        "\\boxed{",
+        "seventy-",
+        "1-",
+        "**",
+        "\n",
+        "\nQ: ",
+        "- x\n",
+        "\\text{",
+        "isn't ",
+        "valid, ",
+    ],
 )
 def test_a_reader_does_not_stall_on_a_text_that_goes_on_for_ever(text: str) -> None:
     start = time.process_time()
