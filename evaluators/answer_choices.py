@@ -44,8 +44,7 @@ _NOT_AFTER = re.compile(
       |(?:is\s+(?:also\s+)?|can\s+be\s+)(?:incorrect|wrong|false|impossible|implausible|eliminated|ruled\s+out)\b)""",
     re.VERBOSE | re.IGNORECASE,
 )
-
-
+_ALONE = re.compile(r"[\s\"'*_`$)\]}]*(?:[.,;]|$|-\s|(?:because|since|as)\b)")
 _TURN_AT_END = re.compile(r"(?:^|\n)[ \t]*[AQ]:\s*$")
 
 
@@ -87,6 +86,17 @@ class ChoiceKind:
             return named
         last = next((found[-1] for step in steps if (found := _letters(step, options))), None)
         return last or next((named for step in steps if (named := _named(step, options))), None)
+
+    def first(self, text: str, example: Example) -> str | None:
+        """Return the option that is all of the first line or sentence, by letter, text or both, if no list begins."""
+        options = _options(self, example)
+        line = first_line(_without_list(text, options))
+        start = _LEAD.match(line).end()  # pyright: ignore[reportOptionalMemberAccess] -- matches the empty text too
+        letter = _leading(line[start:], options)
+        if letter is None:
+            sentence = sentences(line)[0]
+            return _by_text(line, options) or (_by_text(sentence, options) if sentence[0:1].isalpha() else None)
+        return letter if letter and _is_all(line[start:], letter, options) and not _listed(line, letter, text) else None
 
     def opening(self, sentence: str, example: Example) -> str | None:
         """Return the option that the sentence names last."""
@@ -139,6 +149,20 @@ def _leading(line: str, options: Mapping[str, str]) -> str | None:
         return None
     other = _OTHER_LETTER.match(line, found.end())
     return "" if other and other[1] in options else letter
+
+
+def _is_all(line: str, letter: str, options: Mapping[str, str]) -> bool:
+    """Say whether the line begins with nothing but a letter, or that and its option's text, and does not deny it."""
+    end = _LEADING_LETTER.match(line).end()  # pyright: ignore[reportOptionalMemberAccess] -- a letter leads the line
+    with_text = _begins(folded(line[end:]), folded(options[letter])) and not _NOT_AFTER.match(line, end)
+    return with_text or _ALONE.match(line, end) is not None
+
+
+def _listed(line: str, letter: str, text: str) -> bool:
+    """Say whether the line begins a list of the options: it has the first of them, and another has the next alike."""
+    before, _, after = line.partition(letter)
+    following = rf"^[ \t]*{re.escape(before)}B{re.escape(after[:1])}"
+    return letter == "A" and re.search(following, text, re.MULTILINE) is not None
 
 
 def _bare(text: str, options: Mapping[str, str]) -> str | None:

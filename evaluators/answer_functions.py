@@ -1,6 +1,5 @@
 """Answers judged by the user's own Python function, `module:function` or `file.py:function`."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,12 +42,18 @@ class FunctionKind:
     def judged(self, response: str, example: Example) -> Judgement:
         """Return the function's judgement; one that raises, or returns something else, fails this example only."""
         try:
-            said = self.judge(response, example.gold)
-        except Exception as error:  # noqa: BLE001 -- it is the user's code, and may raise anything
+            return _judgement(self.judge(response, example.gold))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- it is the user's code, and may raise anything
             return Judgement(None, None, f"{type(error).__name__}: {error}")
-        extracted = None
-        if isinstance(said, tuple) and len(said) == 2:  # pyright: ignore[reportUnknownArgumentType]
-            extracted, said = said  # pyright: ignore[reportUnknownVariableType]
-        if not isinstance(said, bool | int | float) or not math.isfinite(said) or not 0 <= said <= 1:
-            return Judgement(None, None, f"returned {said!r}, neither a bool nor a number in 0..1")
-        return Judgement(float(said), None if extracted is None else str(extracted))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _judgement(said: object) -> Judgement:
+    """Return what a user's function returned as a judgement; one that reads no answer out has read ""."""
+    extracted: object = ""
+    if isinstance(said, tuple) and len(said) == 2:  # pyright: ignore[reportUnknownArgumentType]
+        extracted, said = said  # pyright: ignore[reportUnknownVariableType]
+    item = getattr(said, "item", None)  # pyright: ignore[reportUnknownArgumentType] -- a number of numpy or torch
+    said = item() if callable(item) else said  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(said, int | float) or not 0 <= said <= 1:
+        return Judgement(None, None, f"returned {said!r}, neither a bool nor a number in 0..1")
+    return Judgement(float(said), None if extracted is None else str(extracted))  # pyright: ignore[reportUnknownArgumentType]

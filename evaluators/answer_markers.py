@@ -14,6 +14,7 @@ _OPENING = re.compile(
   | \banswers?\b{_MARKUP}
     (?:\s*[:=]{_MARKUP}(?:\s+(?:is|are)\b)?
       |(?:\s+(?:to|for|of)\s+[^.\n:]{{1,80}}?)?\s+{_IS}:?{_MARKUP}(?:\s+that\b)?)
+  | 答案\s*(?:[:是为為]\s*){{1,2}}
   | \b(?:correct|right|best|final)\s+(?:option|choice|result|value){_MARKUP}(?:\s*:|\s+{_IS}:?){_MARKUP}
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -38,13 +39,16 @@ _EVEN = str.maketrans(
     {
         **dict.fromkeys((0x2018, 0x2019, 0x201B), "'"),  # quotes
         **dict.fromkeys((0x201C, 0x201D, 0x201F), '"'),
-        **dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212), "-"),  # hyphens, dashes, minus
+        **dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2212), "-"),  # hyphens, en dash, minus
+        **dict.fromkeys((0x2014, 0x2015), " - "),
+        **{wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)},  # ASCII in full width
         0x00D7: "*",  # times
         0x2044: "/",  # fraction slash
-        0xFF01: "!",
-        0xFF1F: "?",
-        0xFF1A: ":",
+        0xFF0C: ", ",
     }
+)
+_SCRIPT_EDGE = re.compile(
+    r"(?<=[\u3040-\u30ff\u4e00-\u9fff])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?=[\u3040-\u30ff\u4e00-\u9fff])"
 )
 _LONGEST = 20_000
 _MOST = 20
@@ -74,8 +78,13 @@ def own_part(response: str) -> str:
 
 
 def evened(text: str) -> str:
-    """Return the text with typographic quotes, dashes and signs as ASCII writes them."""
-    return text if text.isascii() else text.translate(_EVEN)
+    """Return the text with typographic quotes, dashes and signs as ASCII writes them, and ideographs as words apart."""
+    return text if text.isascii() else _SCRIPT_EDGE.sub(" ", text.translate(_EVEN))
+
+
+def unwrapped(text: str) -> str:
+    r"""Return the text with LaTeX's words as plain words: "\text{No}" becomes "No"."""
+    return re.sub(r"\\(?:text|textbf|mathrm|mathbf)\s?\{([^{}]*)\}", r"\1", text)
 
 
 def tail(response: str) -> str:

@@ -55,6 +55,8 @@ _INVENTORY = re.compile(
     re.IGNORECASE,
 )
 _SHORT = 200
+_LABEL = re.compile(r"(\d{1,3})[.)]")
+_UNIT = re.compile(r"(?:\s*%|\s+[^\W\d]+){0,2}[.!]?\W*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,19 @@ class NumberKind:
         last = rate or next(reversed(word_mentions(text)), None)
         return canonical(last.value) if last else None
 
+    def first(self, text: str, example: Example) -> str | None:
+        """Return the number, with a unit at most, that is all of the first line or sentence, where that is no item."""
+        del example
+        line = plain(first_line(text)[:_SHORT])
+        sentence = sentences(line)[0]
+        found = _all_mentions(sentence)
+        if len(found) != 1 or re.search(r"\w", sentence[: found[0].start]) or _begins_a_list(line, text):
+            return None
+        rest = sentence[found[0].end :]
+        alone = sentence.endswith((".", "!")) or "\n" not in text.strip().partition("\n\n")[0]
+        bare = not re.search(r"\w", rest) or (alone and _UNIT.match(rest))
+        return canonical(found[0].value) if bare else None
+
     def opening(self, sentence: str, example: Example) -> str | None:
         """Return the number that is all the sentence says, or how many of what is asked for it counts in a list."""
         found = _count_of(plain(sentence), example.question)
@@ -115,6 +130,12 @@ class NumberKind:
         if asked is None:
             return places is not None and places >= 3 and round(Fraction(gold), places) == Fraction(value)
         return asked >= 2 and (places is None or places > asked) and round(Fraction(value), asked) == Fraction(gold)
+
+
+def _begins_a_list(line: str, text: str) -> bool:
+    """Say whether the number that a line begins with counts the items of a list: it is 1, or the next one follows."""
+    label = _LABEL.match(line)
+    return label is not None and (label[1] == "1" or re.search(rf"^{int(label[1]) + 1}[.)]", text, re.M) is not None)
 
 
 def _count_of(text: str, question: str) -> Fraction | None:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from evaluators.answer_markers import Marked, evened, marked
+from evaluators.answer_markers import Marked, evened, marked, unwrapped
 from evaluators.task_types import Example
 
 _ITEM = re.compile(r"^\s{0,8}(?:\d{1,3}[.)](?:\s+|(?=[^\W\d]))|[-*•]\s+)(?=\S)")
@@ -62,6 +62,10 @@ class TextKind:
         head, colon, tail = last.rpartition(": ")
         return normal(tail if colon and head and tail.strip(_QUOTES + ". ") else last) or None
 
+    def first(self, text: str, example: Example) -> str | None:
+        """Return None: nothing tells an answer from other words."""
+        del text, example
+
     def opening(self, sentence: str, example: Example) -> str | None:
         """Return None: nothing tells an answer from other words."""
         del sentence, example
@@ -88,6 +92,10 @@ class PatternKind:
         return self._last(text), "pattern"
 
     def lenient(self, text: str, example: Example) -> str | None:
+        """Return None: a pattern leaves nothing to guess."""
+        del text, example
+
+    def first(self, text: str, example: Example) -> str | None:
         """Return None: a pattern leaves nothing to guess."""
         del text, example
 
@@ -133,7 +141,7 @@ def _said(passage: Marked) -> str:
         quoted = list(_QUOTED.finditer(passage.text))
         return normal(next(group for group in quoted[-1].groups() if group) if quoted else passage.text)
     if passage.how in ("boxed", "tag"):
-        return normal(re.sub(r"\\text\s?\{([^{}]*)\}", r"\1", passage.text))
+        return normal(unwrapped(passage.text))
     lines = [line for line in passage.text.splitlines() if line.strip(_QUOTES + " :") and not _FENCE.match(line)]
     if not lines:
         return ""

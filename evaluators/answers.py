@@ -1,8 +1,8 @@
-r"""From a response to its answer: two readings of it, whether they agree, and whether the answer is right.
+r"""From a response to its answer: three readings of it, whether they agree, and whether the answer is right.
 
-The strict reading wants the answer to be marked ("the answer is ...", "#### ...", "\boxed{...}"); the lenient one
-takes what was mentioned last. The strict one counts where there is one; where both are there and differ, a person
-should look.
+The strict reading wants the answer to be marked ("the answer is ...", "#### ...", "\boxed{...}"), the next to be all
+that the first line or sentence says; the lenient one takes what was mentioned last. They count in this order; where
+two of them differ, a person should look.
 """
 
 import re
@@ -46,6 +46,10 @@ class ReadKind(Protocol):
         """Return the value that the text mentions last."""
         ...
 
+    def first(self, text: str, example: Example) -> str | None:
+        """Return the value with which the text begins, if its first line or sentence is nothing but an answer."""
+        ...
+
     def opening(self, sentence: str, example: Example) -> str | None:
         """Return the value that the first sentence of a response gives, if it is an answer in itself."""
         ...
@@ -65,10 +69,11 @@ class Extraction:
     Attributes:
         kind: how it was read.
         value: the answer in its canonical form; None where none was found.
-        how: what found it: "hashes", "boxed", "tag", "marker", "mention", "pattern", "function"; "" when nothing did.
-        strict: what the strict reading found.
-        lenient: what the lenient reading found.
-        disagreement: whether both found something, and not the same.
+        how: what found it: "hashes", "boxed", "tag", "marker", "opening", "mention", "pattern", "function"; "" if none.
+        strict: what stands at a marker.
+        first: the answer that is all the first line or sentence says.
+        lenient: what was mentioned last.
+        disagreement: whether two of these found something, and not the same, or what was found may be denied.
         credit: what a user's function gave, 0..1; None for all other kinds and where the function failed.
         failure: what a user's function raised; "" when nothing.
     """
@@ -77,10 +82,16 @@ class Extraction:
     value: str | None
     how: str = ""
     strict: str | None = None
+    first: str | None = None
     lenient: str | None = None
     disagreement: bool = False
     credit: float | None = None
     failure: str = ""
+
+    @property
+    def stated(self) -> str | None:
+        """What is said to be the answer, or is all that the beginning says; None where it is only mentioned."""
+        return self.first if self.strict is None else self.strict
 
 
 def kind_of(spec: str, golds: tuple[str, ...] = ()) -> AnswerKind:
@@ -110,8 +121,12 @@ def readable(kind: AnswerKind, example: Example) -> bool:
     return isinstance(kind, FunctionKind) or kind.gold(example) is not None
 
 
-def extract(response: str, kind: AnswerKind, example: Example, *, complete: bool = True) -> Extraction:
+def extract(
+    response: str, kind: AnswerKind, example: Example, *, complete: bool = True, final: bool = False
+) -> Extraction:
     """Return what `response` answers to `example`.
+
+    What answers a prompt for the final answer, `final`, is read as behind a marker, but by a user's pattern.
 
     What follows a question of the model's own making ("Q: ...") counts only when nothing before it can be read. What a
     response mentions last is no answer where it was cut off before its end, for it was still on its way to one; then
@@ -120,18 +135,24 @@ def extract(response: str, kind: AnswerKind, example: Example, *, complete: bool
     if isinstance(kind, FunctionKind):
         said = kind.judged(response, example)
         return Extraction(kind, said.value, "function", credit=said.credit, failure=said.failure)
-    own = own_part(response)
-    found = _read(own, kind, example)
-    whole = tail(response)
+    own, whole = own_part(response), tail(response)
+    found = _read(own, kind, example, final=final)
     if found.value is None and own != whole:
-        found = _read(whole, kind, example)
+        found = _read(whole, kind, example, final=final)
     elif own != whole:
         complete = True  # it had come to an end, and went on to a question of its own
-    if complete or (found.strict is not None and found.strict == kind.strict(_without_last_word(own), example)[0]):
+    if complete or _is_sure(found, _without_last_word(own), example, final=final):
         return found
     opening = _opening(own)
     value = kind.opening(opening, example) if opening else None
     return Extraction(kind, value, "opening" if value else "", lenient=value)
+
+
+def _is_sure(found: Extraction, shorter: str, example: Example, *, final: bool) -> bool:
+    """Say whether the stated answer of a text that was cut off is the same without its last word."""
+    if found.stated is None or isinstance(found.kind, FunctionKind):
+        return False
+    return found.stated == _read(shorter, found.kind, example, final=final).stated
 
 
 def _without_last_word(text: str) -> str:
@@ -166,13 +187,15 @@ def is_right(extraction: Extraction, example: Example) -> bool:
     return credit(extraction, example) >= 1.0
 
 
-def _read(text: str, kind: ReadKind, example: Example) -> Extraction:
-    text = text if isinstance(kind, PatternKind) else evened(text)
-    strict, how = kind.strict(text, example)
-    lenient = kind.lenient(text, example)
-    differ = strict is not None and lenient is not None and strict != lenient
-    value = lenient if strict is None else strict
-    return Extraction(kind, value, (how if strict is not None else "mention") if value else "", strict, lenient, differ)
+def _read(text: str, kind: ReadKind, example: Example, *, final: bool) -> Extraction:
+    is_pattern = isinstance(kind, PatternKind)
+    text = text if is_pattern else evened(text)
+    strict, how = kind.strict(f"The answer is {text}" if final and text.strip() and not is_pattern else text, example)
+    first, lenient = kind.first(text, example), kind.lenient(text, example)
+    readings = [(strict, how), (first, "opening"), (lenient, "mention")]
+    value, how = next(((value, how) for value, how in readings if value is not None), (None, ""))
+    differ = len({value for value, _ in readings} - {None}) > 1 or (isinstance(kind, BooleanKind) and kind.doubts(text))
+    return Extraction(kind, value, how, strict, first, lenient, differ)
 
 
 def _pattern(pattern: str) -> str:

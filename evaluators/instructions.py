@@ -31,8 +31,12 @@ _PLACES = {
     "Q_end": "after the question",
     "A_begin": "at the beginning of the answer",
 }
-_TAGGED = re.compile(r"<INS>(.*?)(?:</INS>|$)", re.DOTALL)
-_BRACKETED = re.compile(r"\[([^\[\]]+)\]")
+_TAGGED = re.compile(r"[<\[]INS[>\]](.*?)(?:[<\[]/INS[>\]]|$)", re.DOTALL)
+_BRACKETED = re.compile(r"\s*\[([^\[\]]+)\]\s*")
+_LABEL = re.compile(r"\s*(?:\*\*)?instruction\s*:", re.IGNORECASE)
+_LEAKED = re.compile(
+    r"[<\[]/?INS\b|<Start>|\binstruction\s*:|\bscore\s*:\s*\d|\bground truth\b|(?:^|\s)Q:", re.IGNORECASE
+)
 
 
 class Instructions:
@@ -130,9 +134,11 @@ class Instructions:
         )
 
     def parse(self, text: str) -> str:
-        """Return the instruction in a reply: between the tags, else in square brackets, else the whole."""
-        tagged, bracketed = _TAGGED.search(text), _BRACKETED.findall(text)
-        found = tagged[1] if tagged else bracketed[-1] if bracketed else text
+        """Return the instruction in a reply: between the tags, else the whole without brackets around it or a label."""
+        inner = _TAGGED.search(text) or _BRACKETED.fullmatch(text)
+        found = inner[1] if inner else text
+        label = _LABEL.match(found)
+        found = found[label.end() :] if label else found
         instruction = " ".join(found.replace("**", "").split()).strip("\"'` ")
         if not any(character.isalpha() for character in instruction):
             raise InvalidSolutionError("there is no instruction in it")
@@ -143,7 +149,7 @@ class Instructions:
         longest, length = self.config.longest, len(instruction)
         if length > longest:
             raise InvalidSolutionError(f"it has {length:,} characters, more than the {longest:,} allowed (`longest`)")
-        if re.search(r"</?INS\b|<Start>", instruction, re.IGNORECASE):
+        if _LEAKED.search(instruction):
             raise InvalidSolutionError("a marker of the meta-prompt is a part of it")
         numbers = self.config.digits == "auto" and self.task.kind.name == "number"
         if (numbers or self.config.digits == "refused") and re.search(r"\d", instruction):

@@ -61,7 +61,7 @@ class Quiz:
             generation = await self._asked(prompt)
             usage += generation.usage
         sample = generation.samples[0]
-        read = extract(f"{self.final} {sample.text}".strip(), self.kind, example, complete=sample.complete)
+        read = extract(sample.text, self.kind, example, complete=sample.complete, final=bool(self.final))
         return Answer(
             example.id,
             _score(read, example),

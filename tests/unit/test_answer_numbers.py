@@ -93,6 +93,7 @@ def test_a_number_word_is_not_read_in_part(word: str, value: str) -> None:
         ("It took 3 + 15 = 18 minutes to walk 2 miles.", "18"),
         ("16 - 3 = thirteen eggs", "13"),
         ("There are twelve.", "12"),
+        ("\u7b54\u6848\u662f18", "18"),
     ],
 )
 def test_a_number_is_read_with_its_sign_separators_fraction_and_scale(response: str, value: str | None) -> None:

@@ -48,6 +48,15 @@ def right(response: str, kind: AnswerKind, gold: str, options: dict[str, str] | 
         (("True", "False"), "The answer is not True", "false"),
         (("True", "False"), "\\boxed{True}", "true"),
         (("1", "0"), "True", "true"),
+        (("yes", "no"), "\\boxed{\\text{No}}", "no"),
+        (("yes", "no"), "\\text{Yes}", "yes"),
+        (("yes", "no"), "The answer is \\text{No}.", "no"),
+        (("yes", "no"), "No\u3002", "no"),
+        (("yes", "no"), "Yes\u2014because it is", "yes"),
+        (("yes", "no"), "\u7b54\u6848\u662fNo", "no"),
+        (("True", "False"), "not True and False is False", "false"),
+        (("True", "False"), "The answer is: not ( True ) or False = False", "false"),
+        (("True", "False"), "The answer is not False and True", None),
         (("ham", "spam"), "This is spam.", "spam"),
         (("ham", "spam"), "It is spammy", None),
     ],
@@ -56,6 +65,32 @@ def test_one_of_two_words_is_read_as_a_whole_word_with_its_denial(
     golds: tuple[str, ...], response: str, value: str | None
 ) -> None:
     assert read(response, kind_of("boolean", golds), golds[0]) == value
+
+
+@pytest.mark.parametrize(
+    ("response", "value"),
+    [
+        ("It does not appear to be valid.", "invalid"),
+        ("It is not strictly valid.", "invalid"),
+        ("It is not, in fact, **valid**.", "invalid"),
+        ("It can't be deemed valid.", "invalid"),
+        ("It fails to be valid.", "invalid"),
+        ("It is far from valid.", "invalid"),
+        ("It is deductively valid rather than invalid.", "valid"),
+        ("Neither valid nor invalid", None),
+        ("He is not a friend of hers, so the argument is valid.", "valid"),
+        ("The conclusion does not follow and the argument is invalid.", "invalid"),
+    ],
+)
+def test_a_denial_holds_for_its_clause(response: str, value: str | None) -> None:
+    found = extract(response, kind_of("boolean", ("valid", "invalid")), Example.of("q", "valid"))
+    assert (found.value, found.disagreement) == (value, False)
+
+
+def test_a_denial_with_other_words_between_is_flagged() -> None:
+    kind = kind_of("boolean", ("valid", "invalid"))
+    found = extract("I do not think that the argument is valid.", kind, Example.of("q", "valid"))
+    assert (found.value, found.disagreement) == ("invalid", True)
 
 
 def test_the_words_of_a_boolean_are_those_of_the_gold_answers() -> None:
@@ -91,6 +126,10 @@ def test_the_words_of_a_boolean_are_those_of_the_gold_answers() -> None:
         ("The answer is (F).", None),
         ("The answer is \u201cdog\u201d.", "B"),
         ("hotdogs", None),
+        ("\uff22", "B"),
+        ("\uff08B\uff09", "B"),
+        ("\u7b54\u6848\uff1aB", "B"),
+        ("\u7b54\u6848\u662fB", "B"),
     ],
 )
 def test_an_option_is_read_by_its_letter_or_its_text(response: str, value: str | None) -> None:
@@ -170,16 +209,120 @@ def test_a_marked_answer_and_a_later_mention_are_flagged_as_a_disagreement() -> 
     assert not extract("So 18. The answer is 18.", kind_of("number"), Example.of("q", "18")).disagreement
 
 
+CITIES = {"A": "Paris", "B": "London", "C": "New York"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "response", "value"),
+    [
+        ("choice", "B\n\nExplanation: Option A is the capital of France.", "B"),
+        ("choice", "b\n\nOption A is the capital of France.", "B"),
+        ("choice", "B) London\n\nExplanation:\n- (A) Paris: in France\n- (C) New York: in the US", "B"),
+        ("choice", "B. London\n\nParis (A) is the capital of France.", "B"),
+        ("choice", "B: London is the capital of the UK, unlike (A), which is in France.", "B"),
+        ("choice", "**(B)**\nThis is because (C) lies in the US.", "B"),
+        ("choice", "London\n\nParis, option A, is in France.", "B"),
+        ("choice", "Option B. The reason is that Paris, option A, is in France.", "B"),
+        ("choice", "B. London\n\nA. Paris is in France.\nC. New York is in the US.", "B"),
+        ("boolean", "No\n\nExplanation: the premise says yes, it is.", "no"),
+        ("boolean", "No. Although the argument may seem valid, yes.", "no"),
+        ("boolean", "False.\nBut some would say: yes", "no"),
+        ("boolean", "Not valid. Some would say: yes", "no"),
+        ("number", "18\n\nExplanation: She has 3 eggs and 2 muffins.", "18"),
+        ("number", "18. This is because 9*2 is 18 and 3 were eaten of 16.", "18"),
+        ("number", "**$18**\nShe has 3 eggs.", "18"),
+        ("number", "18 dollars\n\nShe has 3 eggs.", "18"),
+        ("number", "Eighteen.\n\nShe has 3 eggs.", "18"),
+    ],
+)
+def test_a_response_that_begins_with_nothing_but_an_answer_gives_it_and_what_it_mentions_last_is_flagged(
+    kind: str, response: str, value: str
+) -> None:
+    found = extract(response, kind_of(kind, ("yes", "no")), Example.of("q", "B", CITIES))
+    assert (found.value, found.how, found.disagreement) == (value, "opening", True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "response", "value"),
+    [
+        ("choice", "A. Paris lies in France.\nB. London lies in the UK.\nSo we take option B.", "B"),
+        ("choice", "(A) Paris is wrong. So I take option B.", "B"),
+        ("choice", "A: Let me think. I take option B.", "B"),
+        ("choice", "A, C are in other lands. So I take option B.", "B"),
+        ("boolean", "No one knows. I say: yes", "yes"),
+        ("boolean", "No doubt about it: yes", "yes"),
+        ("boolean", "True and False, so: no", "no"),
+        ("number", "1. She has 5 eggs.\n2. She eats 3, so 2 are left.", "2"),
+        ("number", "3. She has 5 eggs.\n4. She eats 3, so 2 are left.", "2"),
+        ("number", "5 eggs\n3 of them eaten\nso 2 are left", "2"),
+        ("number", "5 - 3 = 2\n2 and 2 is 4", "4"),
+    ],
+)
+def test_a_first_line_that_says_more_than_an_answer_is_none(kind: str, response: str, value: str) -> None:
+    found = extract(response, kind_of(kind, ("yes", "no")), Example.of("q", "B", CITIES))
+    assert (found.value, found.first) == (value, None)
+
+
+def test_a_marked_answer_counts_for_more_than_the_first_line_and_is_flagged_where_they_differ() -> None:
+    kind = kind_of("boolean", ("yes", "no"))
+    found = extract("Yes\n\nThe answer to whether she is late is: no.", kind, Example.of("q", "yes"))
+    assert (found.value, found.strict, found.first, found.disagreement) == ("no", "no", "yes", True)
+    assert not extract("No.\nIt rains. The answer is no.", kind, Example.of("q", "yes")).disagreement
+
+
+@pytest.mark.parametrize(("response", "value"), [("B) London\n\nOption (A)", "B"), ("B", None), ("A cat", None)])
+def test_a_first_line_that_is_an_answer_counts_where_the_rest_was_cut_off(response: str, value: str | None) -> None:
+    found = extract(response, kind_of("choice"), Example.of("q", "B", CITIES), complete=False)
+    assert found.value == value
+
+
+@pytest.mark.parametrize(
+    ("response", "number", "choice"),
+    [
+        ("", None, None),
+        ("\n", None, None),
+        ("<|im_end|>", None, None),
+        ("18", "18", None),
+        ("B", None, "B"),
+        (" (B)\n\nBob has 3 of them, Ann has (A).", "3", "B"),
+        ("18 eggs, of 20.", "18", None),
+        ("The answer is 5, not 6. Option A is wrong.", "5", None),
+        ("Let me see: (A) it is not. The answer is (B).", None, "B"),
+    ],
+)
+def test_a_reply_to_a_prompt_for_the_final_answer_begins_with_it_unless_it_marks_another(
+    response: str, number: str | None, choice: str | None
+) -> None:
+    example = Example.of("q", "B", OPTIONS)
+    for kind, value in ((kind_of("number"), number), (kind_of("choice"), choice)):
+        assert extract(response, kind, example, final=True).value == value
+    assert extract("", kind_of("text"), example, final=True).value is None
+
+
+def test_a_pattern_and_a_function_read_the_bare_reply_to_a_prompt_for_the_final_answer(judge: str) -> None:
+    example = Example.of("q", "42")
+    assert is_right(extract("42", kind_of("regex:^(.*)$"), example, final=True), example)
+    assert extract("42", kind_of(f"{judge}:whole"), example, final=True).value == "42"
+
+
 def test_an_unknown_kind_names_the_nearest_known_one() -> None:
     with pytest.raises(ConfigError, match="did you mean 'number'"):
         kind_of("numbers")
 
 
 JUDGE = """
+import sys
+import numpy as np
 def bools(response, gold): return gold in response
 def floats(response, gold): return 0.25
 def pairs(response, gold): return response[:2], gold in response
+def whole(response, gold): return response, response == gold
 def raises(response, gold): return 1 / 0
+def numpy_bool(response, gold): return np.bool_(gold in response)
+def numpy_int(response, gold): return np.int64(1)
+def huge(response, gold): return 10**400
+def leaves(response, gold): sys.exit(3)
+def reads_none(response, gold): return None, False
 def nonsense(response, gold): return "yes"
 constant = 3
 """
@@ -202,12 +345,32 @@ def test_a_users_function_may_return_a_bool_a_float_or_what_it_read_with_either(
     assert (pair.value, pair.failure, is_right(pair, example)) == ("it", "", True)
 
 
-@pytest.mark.parametrize(("name", "failure"), [("raises", "ZeroDivisionError"), ("nonsense", "returned 'yes'")])
+@pytest.mark.parametrize(
+    ("name", "failure"),
+    [
+        ("raises", "ZeroDivisionError"),
+        ("nonsense", "returned 'yes'"),
+        ("huge", "returned 1000"),
+        ("leaves", "SystemExit: 3"),
+    ],
+)
 def test_a_users_function_that_fails_fails_the_example_and_says_why(judge: str, name: str, failure: str) -> None:
     example = Example.of("q", "42")
     found = extract("it is 42", kind_of(f"{judge}:{name}"), example)
     assert found.failure.startswith(failure)
     assert credit(found, example) == 0
+
+
+@pytest.mark.parametrize("name", ["numpy_bool", "numpy_int"])
+def test_a_users_function_may_return_a_number_of_numpy(judge: str, name: str) -> None:
+    example = Example.of("q", "42")
+    assert is_right(extract("it is 42", kind_of(f"{judge}:{name}"), example), example)
+
+
+def test_only_a_function_that_says_what_it_read_leaves_a_reply_unread(judge: str) -> None:
+    example = Example.of("q", "42")
+    assert extract("it is 42", kind_of(f"{judge}:bools"), example).value == ""
+    assert extract("it is 42", kind_of(f"{judge}:reads_none"), example).value is None
 
 
 def test_a_users_function_that_is_not_there_is_an_error_at_once(judge: str) -> None:
@@ -252,7 +415,7 @@ def test_no_jumble_of_markers_breaks_a_reader(words: list[str], kind: AnswerKind
     example = Example.of("q", "B", OPTIONS)
     first = extract(" ".join(words), kind, example)
     assert first == extract(" ".join(words), kind, example)
-    assert first.disagreement == (None not in (first.strict, first.lenient) and first.strict != first.lenient)
+    assert first.disagreement == (len({first.strict, first.first, first.lenient} - {None}) > 1)
 
 
 @given(
@@ -281,7 +444,23 @@ def test_a_list_of_words_is_read_back_in_each_of_its_spellings(words: list[str])
 
 @pytest.mark.parametrize(
     "text",
-    ["1 ", "the answer is ", "(A) or ", "A, ", "not ", "\\boxed{", "seventy-", "1-", "**", "\n", "\nQ: ", "- x\n"],
+    [
+        "1 ",
+        "the answer is ",
+        "(A) or ",
+        "A, ",
+        "not ",
+        "\\boxed{",
+        "seventy-",
+        "1-",
+        "**",
+        "\n",
+        "\nQ: ",
+        "- x\n",
+        "\\text{",
+        "isn't ",
+        "valid, ",
+    ],
 )
 def test_a_reader_does_not_stall_on_a_text_that_goes_on_for_ever(text: str) -> None:
     start = time.process_time()
@@ -298,6 +477,8 @@ def test_a_reader_does_not_stall_on_a_text_that_goes_on_for_ever(text: str) -> N
         ("The expression `not False` evaluates to `True`. Step by step: 1. not True is False and", "true"),
         ("We see that it is true.\nThe answer is False. To check, True and", "false"),
         ("True and False", None),
+        ("The answer is not False and", None),
+        ("The answer is False because of", "false"),
         ("The expression given is not (True and False). We first", None),
         (" False\nB: True\n", "false"),
         ("Evaluate:\nTrue and", None),

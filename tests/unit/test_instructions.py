@@ -88,7 +88,10 @@ def test_an_instruction_stands_where_it_is_asked_to(position: Any, prompt: str) 
     [
         ("Sure! <INS>Think twice.</INS> I hope it helps.", "Think twice."),
         ("<INS>Think\n twice.", "Think twice."),
-        ("Here it is: [Think twice.]", "Think twice."),
+        (" [Think twice.]\n", "Think twice."),
+        ("[INS]Think twice.[/INS]", "Think twice."),
+        ("Answer with [Yes] or [No] only.", "Answer with [Yes] or [No] only."),
+        ("instruction: Think twice.", "Think twice."),
         (' "Think **twice**." ', "Think twice."),
         ("Réfléchis « bien » 😀 {braces} %s", "Réfléchis « bien » 😀 {braces} %s"),
     ],
@@ -105,6 +108,10 @@ def test_an_instruction_is_read_from_a_reply(make: Make, reply: str, instruction
         ("x" * 501, "501 characters"),
         ("Say 42.", "a digit"),
         ("Write <INS> here <INS> twice", "a marker"),
+        ("Add the numbers. Ground truth answer: x", "a marker"),
+        ("Add the numbers.\n\nscore: 80 %", "a marker"),
+        ("Add them. instruction: Think.", "a marker"),
+        ("Add them.\nQ: Why?", "a marker"),
     ],
 )
 def test_what_is_no_instruction_is_refused_with_a_reason(make: Make, reply: str, reason: str) -> None:
@@ -163,6 +170,13 @@ async def test_a_second_prompt_asks_for_the_final_answer(make: Make) -> None:
         "assistant",
         "user",
     ]
+
+
+async def test_the_words_of_the_second_prompt_are_no_answer(make: Make) -> None:
+    said = ScriptedModel([""])
+    quiz = make(said, final="So the final answer in at most 3 digits is", racing=False, train=1)
+    (made,) = await quiz.evaluate(candidates("Think."))
+    assert made.answers[0].extracted is None
 
 
 def test_no_exemplar_is_of_the_test_split(make: Make) -> None:
