@@ -20,7 +20,8 @@ information 1 / (1/n - 1/N), and correlates over looks as in any group-sequentia
 
 While fewer than k candidates were scored in full before, there is no bar. Then a candidate is dropped when at least k
 others (earlier ones, or rivals in the same race) are better on the same examples by a paired test, with the same alpha
-divided among the others (Bonferroni).
+divided among the others (Bonferroni). Where just k were, as in the first step of a run behind its start, the bar may be
+so low that it drops nobody: then both tests are held, with half of alpha each.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -189,10 +190,10 @@ class Race:
     """The race of a step's candidates: which blocks may be scored now, and where everybody stands.
 
     Reports may come in any order: the result is the same. A look at a candidate reads its own blocks up to the look
-    and what was known before the race, nothing else, so that no candidate waits for another. Only where there is no
-    bar does it also read the rivals' same blocks, and is held as soon as all of them are there; meanwhile everybody
-    may be scored on the block after it, and what that says of one that the look drops is left out. Where there are too
-    few to drop any, all blocks may be scored at once. To resume, report what is stored and go on.
+    and what was known before the race, nothing else, so that no candidate waits for another. Only where rivals drop
+    each other does it also read the rivals' same blocks, and is held as soon as all of them are there; meanwhile
+    everybody may be scored on the block after it, and what that says of one that the look drops is left out. Where
+    there are too few to drop any, all blocks may be scored at once. To resume, report what is stored and go on.
     """
 
     def __init__(self, candidates: Sequence[str], field: Field, rules: Rules | None = None) -> None:
@@ -206,7 +207,9 @@ class Race:
         self._field = field
         self._rules = rules or Rules()
         self._ends = block_ends(field.total)
-        self._bar = field.bar(self._rules.keep)
+        self._rivals_matter = len(candidates) > 1 and len(field.full) <= self._rules.keep
+        if self._rivals_matter and len(field.full) == self._rules.keep:  # two tests share alpha
+            self._rules = replace(self._rules, alpha=self._rules.alpha / 2)
         self._unopposed = len(candidates) - 1 + len(field.full) < self._rules.keep
         self._reports: dict[Heat, Floats] = {}
         self._looks = dict.fromkeys(candidates, 0)
@@ -232,7 +235,7 @@ class Race:
 
     def next_blocks(self, in_flight: Collection[Heat] = ()) -> list[Heat]:
         """Return what may be scored now and is not in flight: early blocks first, for all candidates alike."""
-        ahead = len(self._ends) if self._unopposed else 1 if self._bar is None else 0
+        ahead = len(self._ends) if self._unopposed else 1 if self._rivals_matter else 0
         heats = [
             Heat(candidate, block)
             for candidate in self._racing()
@@ -264,13 +267,13 @@ class Race:
         """Return the candidates whose next look can be held."""
         racing = self._racing()
         ready = [candidate for candidate in racing if Heat(candidate, self._looks[candidate]) in self._reports]
-        return ready if self._bar is not None or len(ready) == len(racing) else []
+        return ready if not self._rivals_matter or len(ready) == len(racing) else []
 
     def _look(self, candidate: str) -> Standing:
         scores = self._scores(candidate, self._looks[candidate])
         standing = judge(scores, self._ends, self._field, self._rules)
         opponents = len(self._standings) - 1 + len(self._field.full)
-        if self._bar is not None or standing.state is not State.RACING or self._unopposed:
+        if not self._rivals_matter or standing.state is not State.RACING or self._unopposed:
             return standing
         rivals = [self._scores(other, self._looks[candidate]) for other in self._racing() if other != candidate]
         others = np.vstack([self._field.full[:, : len(scores)], *rivals])

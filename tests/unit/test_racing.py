@@ -205,7 +205,7 @@ def test_a_race_that_was_killed_and_resumed_equals_an_uninterrupted_one(seed: in
 
 def test_with_a_bar_no_candidate_waits_for_another() -> None:
     rows = worlds(np.random.default_rng(3), 100, np.full(3, 0.6))
-    race = Race(["slow", "quick"], Field(rows[:1], nobody(100)))
+    race = Race(["slow", "quick"], Field(rows[:2], nobody(100)))
     slow = Heat("slow", 0)
     while race.standings["quick"].state is State.RACING:
         (heat,) = race.next_blocks([slow])
@@ -220,6 +220,14 @@ def test_without_a_bar_a_candidate_may_be_one_block_ahead() -> None:
         assert Heat("quick", block) in race.next_blocks()
         race.report(Heat("quick", block), [1.0] * len(race.examples(block)))
     assert race.next_blocks() == [Heat("slow", 0), Heat("slow", 1)]
+
+
+def test_behind_a_start_that_anybody_may_beat_rivals_drop_each_other() -> None:
+    rows = worlds(np.random.default_rng(1), 50, np.array([0.01, 0.02, 0.02, 0.75]))
+    rows[0] = 0
+    standings = run(rows[1:], Field(rows[:1], nobody(50)))
+    assert [one.state for one in standings.values()] == [State.DROPPED, State.DROPPED, State.FINISHED]
+    assert sum(one.n for one in standings.values()) < 100
 
 
 def test_without_a_bar_rivals_drop_each_other_but_never_the_best_few() -> None:
