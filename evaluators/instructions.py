@@ -93,6 +93,11 @@ class Instructions:
         return f"{self.config.task}: {self.task.source}; {sizes}, split by seed {self.config.split_seed}"
 
     @property
+    def examines(self) -> bool:
+        """See Examinable."""
+        return self.config.split == "test"
+
+    @property
     def rivals(self) -> Mapping[str, str]:
         """See Examinable."""
         return {"no instruction": HUMAN[0], "step by step": HUMAN[1]}

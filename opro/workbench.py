@@ -15,7 +15,14 @@ from opro.examination import Report, entrants, report
 from opro.journal import Journal
 from opro.ledger import Ledger
 from opro.loop import Limits, Loop, Progress, Watcher, no_watch
-from opro.opening import Models, check_same, opened_models
+from opro.opening import (
+    Models,
+    check_same,
+    check_same_models,
+    check_same_problem,
+    check_searchable,
+    opened_models,
+)
 from opro.protocols import (
     Examinable,
     LanguageModel,
@@ -101,6 +108,9 @@ class Workbench:
         baseline_of: RunRecord | None,
         watch: Watcher,
     ) -> str:
+        check_searchable(config, problem)
+        if baseline_of:
+            check_same_models(baseline_of, opened)
         check_costs(config, (opened.optimizer, opened.scorer))
         config = config.model_copy(update={"options": resolve_options(config, opened.optimizer)})
         spec = RunSpec(
@@ -156,6 +166,7 @@ class Workbench:
         problem = problem or build_problem(config)
         async with opened_models(config, problem, given) as opened:
             check_same(run, problem, opened)
+            check_searchable(config, problem)
             check_costs(config, (opened.optimizer, opened.scorer))
             open_ledger(self.reader, run.id, config.caps)
             journal = self._store.continue_run(run.id, config.model_dump(mode="json"))
@@ -262,7 +273,8 @@ class Workbench:
         again. The budget is that of the examination, and of the drawing, each for itself.
 
         Raises:
-            ConfigError: the problem keeps no such examples, or the run found nothing.
+            ConfigError: the problem keeps no such examples, the run has seen them, it found nothing, or its data or a
+                model is not what it was.
             BudgetError: the budget did not suffice.
         """
         run = self.reader.run(name)
@@ -271,6 +283,9 @@ class Workbench:
             raise ConfigError(
                 f"{run.spec.problem} keeps no examples away from the optimization: see `opro show {run.id}`"
             )
+        if problem.examines:
+            raise ConfigError(f"{run.id} was scored on the test examples: none are left that it has not seen")
+        check_same_problem(run, problem)
         given = models or Models()
         if best_of_n and contestant(run.spec) == "opro":
             await self._draw_blindly(run, tuple(budget), given, watch)

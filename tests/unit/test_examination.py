@@ -99,6 +99,62 @@ async def test_where_nothing_differs_no_gain_is_claimed(data: str, store: str) -
     workbench.close()
 
 
+async def test_a_verdict_on_data_that_changed_is_refused_before_anything_is_asked(data: str, store: str) -> None:
+    given, workbench = models(), Workbench(store)
+    run = await optimized(workbench, data, given)
+    Path(data).write_text("".join(reversed(Path(data).read_text().splitlines(keepends=True))))
+    count = len(given.scorer.requests)  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match="is not what it was when the run began"):
+        await workbench.examine(run, models=given)
+    assert len(given.scorer.requests) == count  # type: ignore[union-attr]
+    workbench.close()
+
+
+@pytest.mark.parametrize("best_of_n", [True, False])
+async def test_a_verdict_with_another_scorer_is_refused_before_anything_is_asked(
+    data: str, store: str, *, best_of_n: bool
+) -> None:
+    given, workbench = models(), Workbench(store)
+    run = await optimized(workbench, data, given)
+    other = ScriptedModel(["The answer is 3."], fingerprint="other scorer")
+    with pytest.raises(ConfigError, match="the scorer of .* was scorer, and is other scorer now"):
+        await workbench.examine(run, best_of_n=best_of_n, models=Models(given.optimizer, other))
+    assert other.requests == []
+    assert workbench.reader.made_for(run) == []
+    workbench.close()
+
+
+async def test_a_verdict_with_another_optimizer_is_refused(data: str, store: str) -> None:
+    given, workbench = models(), Workbench(store)
+    run = await optimized(workbench, data, given)
+    other = ScriptedModel(["<INS>Think.</INS>"], fingerprint="other optimizer")
+    with pytest.raises(ConfigError, match="the model of .* was optimizer, and is other optimizer now"):
+        await workbench.examine(run, models=Models(other, given.scorer))
+    assert other.requests == []
+    workbench.close()
+
+
+async def test_no_search_sees_the_test_split(data: str, store: str) -> None:
+    given, workbench = models(), Workbench(store)
+    settings = {"task": data, "kind": "number", "train": 40, "split": "test"}
+    with pytest.raises(ConfigError, match="no search may see"):
+        await workbench.run(
+            run_config({"problem": "instructions", "set": settings}), model=given.optimizer, scorer=given.scorer
+        )
+    assert workbench.reader.runs() == []
+    workbench.close()
+
+
+async def test_a_run_that_was_scored_on_the_test_split_has_no_verdict(data: str, store: str) -> None:
+    given, workbench = models(), Workbench(store)
+    settings = {"task": data, "kind": "number", "train": 40, "split": "test", "start": ["Think.", "Guess."]}
+    config = run_config({"problem": "instructions", "set": settings, "proposer": "none", "steps": 0})
+    run = await workbench.run(config, scorer=given.scorer)
+    with pytest.raises(ConfigError, match="was scored on the test examples"):
+        await workbench.examine(run, models=given)
+    workbench.close()
+
+
 async def test_a_problem_without_kept_examples_has_no_such_verdict(store: str) -> None:
     workbench = Workbench(store)
     run = await workbench.run(run_config({"problem": "linear-regression", "proposer": "random", "steps": 1}))
