@@ -9,7 +9,7 @@ from opro.paired import Accuracy, PairedComparison, accuracy, compare, together
 from opro.reader import Reader
 from opro.records import RunRecord, Spending
 from opro.report import BLIND, NOTHING_SPENT, contestant, finalist
-from opro.types import Answer
+from opro.types import Answer, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +19,28 @@ class Examined:
     Attributes:
         name: what it is called: "found", "start", "no instruction", ...
         text: the text itself.
-        accuracy: the share of right answers, with its interval.
+        accuracy: the share of right answers, with its interval; None where the scoring failed on every example.
         unread: answers that could not be read.
         flagged: answers of which two ways of reading disagree.
         failed: examples whose scoring failed.
         tokens: of all answers.
+        reason: why there is no accuracy.
     """
 
     name: str
     text: str
-    accuracy: Accuracy
+    accuracy: Accuracy | None
     unread: int
     flagged: int
     failed: int
     tokens: int
+    reason: str = ""
+
+    def sentence(self, split: str) -> str:
+        """Say what it reached, or why that is not known."""
+        if self.accuracy is None:
+            return f"{self.name}: {self.reason}."
+        return f"{self.name}: {self.accuracy} on the {split} examples."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +64,13 @@ class Report:
     @property
     def sentences(self) -> list[str]:
         """What may be said, in plain words."""
-        first = self.examined[0]
-        said = [f"{first.name}: {first.accuracy} on the {self.split} examples."]
-        if self.train is not None:
+        first, *others = self.examined
+        said = [first.sentence(self.split)]
+        if self.train is not None and first.accuracy is not None:
             gap = 100 * (self.train - first.accuracy.mean)
             said.append(f"On the training examples it had {100 * self.train:.1f} %: a difference of {gap:+.1f} points.")
-        said += [comparison.sentence(first.name) + "." for comparison in self.comparisons]
+        compared = {comparison.other: comparison.sentence(first.name) + "." for comparison in self.comparisons}
+        said += [compared.get(one.name, f"{one.sentence(self.split)} It is compared with nothing.") for one in others]
         return [*said, *self._costs()]
 
     def _costs(self) -> list[str]:
@@ -100,22 +109,35 @@ def report(reader: Reader, run: RunRecord, split: str, rivals: Mapping[str, str]
 
     With `rivals` the run is the examination of another one, and its texts are called by what they are (`entrants`).
     """
-    answers = {number: part for number, part in reader.answers(run.id, split=split).items() if _scores(part)}
-    trials = [trial for trial in reader.trials(run.id) if trial.number in answers]
+    trials, answers = reader.trials(run.id), reader.answers(run.id, split=split)
+    scores = [_scores(answers.get(trial.number, ())) for trial in trials]
+    if not any(scores):
+        reason = trials[0].evaluation.reason if trials else "nothing is scored yet"
+        raise ConfigError(f"{run.id}: {reason}; so nothing can be said")
     names: dict[str, str] = {}
     if run.spec.parent and rivals is not None:
         named = entrants(reader, reader.run(run.spec.parent), rivals)
         names = {text: name for name, text in named.items()}
-    examined = [_examined(names.get(trial.text, trial.text), trial.text, answers[trial.number]) for trial in trials]
-    if not examined:
-        raise ConfigError(f"{run.id}: the scoring failed on every example, so nothing can be said")
-    scores = [_scores(answers[trial.number]) for trial in trials]
-    against = [compare(scores[0], one.name, other) for one, other in zip(examined[1:], scores[1:], strict=True)]
-    return Report(run.id, split, tuple(examined), tuple(together(against)), _train(reader, run), _spent(reader, run))
+    examined = [_examined(names.get(trial.text, trial.text), trial, answers.get(trial.number, ())) for trial in trials]
+    against = [
+        compare(scores[0], one.name, other)
+        for one, other in zip(examined[1:], scores[1:], strict=True)
+        if scores[0].keys() & other.keys()
+    ]
+    return Report(
+        run.id,
+        split,
+        tuple(examined),
+        tuple(together(against)),
+        _train(reader, run, trials[0].text),
+        _spent(reader, run),
+    )
 
 
-def _train(reader: Reader, run: RunRecord) -> float | None:
-    return finalist(reader, reader.run(run.spec.parent)).value if run.spec.parent else None
+def _train(reader: Reader, run: RunRecord, text: str) -> float | None:
+    """Return what a text had in the search whose examination a run is; None where it is none."""
+    trials = reader.trials(run.spec.parent) if run.spec.parent else []
+    return next((trial.value for trial in trials if trial.text == text), None)
 
 
 def _spent(reader: Reader, run: RunRecord) -> dict[str, Spending]:
@@ -130,14 +152,15 @@ def _scores(answers: Sequence[Answer]) -> dict[str, float]:
     return {answer.example: answer.score for answer in answers if answer.score is not None}
 
 
-def _examined(name: str, text: str, answers: Sequence[Answer]) -> Examined:
+def _examined(name: str, trial: Trial, answers: Sequence[Answer]) -> Examined:
     scores = _scores(answers)
     return Examined(
         name=name or "no instruction",
-        text=text,
-        accuracy=accuracy(list(scores.values())),
+        text=trial.text,
+        accuracy=accuracy(list(scores.values())) if scores else None,
         unread=sum(answer.extracted is None for answer in answers),
         flagged=sum(answer.flagged for answer in answers),
         failed=len(answers) - len(scores),
         tokens=sum(answer.tokens for answer in answers),
+        reason="" if scores else trial.evaluation.reason,
     )

@@ -6,7 +6,7 @@ import streamlit as st
 
 from opro.config import as_toml, run_config
 from opro.errors import ConfigError
-from opro.examination import Report, report
+from opro.examination import Examined, Report, report
 from opro.export import TABLES, as_text
 from opro.pictures import blank
 from opro.protocols import Examinable
@@ -94,23 +94,25 @@ def _best(reader: Reader, run: RunRecord) -> str:
 
 
 def _judged(judged: Report) -> None:
-    rows = [
-        {
-            "what": parts.short(one.name, 60),
-            "accuracy, %": 100 * one.accuracy.mean,
-            "from": 100 * one.accuracy.low,
-            "to": 100 * one.accuracy.high,
-            "n": one.accuracy.n,
-            "unread": one.unread,
-            "flagged": one.flagged,
-            "text": parts.short(one.text, 300),
-        }
-        for one in judged.examined
-    ]
+    rows = [_judged_row(one) for one in judged.examined]
     number = st.column_config.NumberColumn(format="%.1f")
     columns: dict[str, Any] = dict.fromkeys(("accuracy, %", "from", "to"), number)
     st.dataframe(rows, hide_index=True, column_config=columns, alt="Accuracies on the test examples")
     parts.sentences(judged.sentences)
+
+
+def _judged_row(one: Examined) -> dict[str, Any]:
+    share = one.accuracy
+    return {
+        "what": parts.short(one.name, 60),
+        "accuracy, %": share and 100 * share.mean,
+        "from": share and 100 * share.low,
+        "to": share and 100 * share.high,
+        "n": share.n if share else 0,
+        "unread": one.unread,
+        "flagged": one.flagged,
+        "text": parts.short(one.text, 300),
+    }
 
 
 def _offer(reader: Reader, store: str, run: RunRecord) -> None:

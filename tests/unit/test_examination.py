@@ -3,14 +3,18 @@
 import json
 import sys
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from opro import cli
 from opro.config import run_config
-from opro.errors import ConfigError
+from opro.console import examination_table
+from opro.errors import ConfigError, ContextError
+from opro.examination import Report, report
 from opro.reader import Reader
 from opro.types import Request
 from opro.workbench import Models, Workbench
@@ -44,6 +48,11 @@ async def optimized(workbench: Workbench, data: str, given: Models) -> str:
     return await workbench.run(run_config(config), model=given.optimizer, scorer=given.scorer)
 
 
+def reverse(data: str) -> None:
+    lines = Path(data).read_text().splitlines(keepends=True)
+    Path(data).write_text("".join(reversed(lines)))
+
+
 def asked(scorer: Any, questions: set[str]) -> int:
     texts = [request.prompt[-1].content for request in scorer.requests]
     return sum(any(question in text for question in questions) for text in texts)
@@ -56,6 +65,7 @@ async def test_the_verdict_is_about_examples_that_were_kept_away(data: str, stor
     made = await workbench.examine(run, models=given)
     assert before == {}
     assert [one.name for one in made.examined] == ["found", "start", "no instruction", "step by step"]
+    assert made.examined[0].accuracy is not None
     assert made.examined[0].accuracy.n == 160
     train = {answer.example for answers in Reader(store).answers(run).values() for answer in answers}
     test = {a.example for answers in Reader(store).answers(made.run, split="test").values() for a in answers}
@@ -102,7 +112,7 @@ async def test_where_nothing_differs_no_gain_is_claimed(data: str, store: str) -
 async def test_a_verdict_on_data_that_changed_is_refused_before_anything_is_asked(data: str, store: str) -> None:
     given, workbench = models(), Workbench(store)
     run = await optimized(workbench, data, given)
-    Path(data).write_text("".join(reversed(Path(data).read_text().splitlines(keepends=True))))
+    reverse(data)
     count = len(given.scorer.requests)  # type: ignore[union-attr]
     with pytest.raises(ConfigError, match="is not what it was when the run began"):
         await workbench.examine(run, models=given)
@@ -117,7 +127,7 @@ async def test_a_verdict_with_another_scorer_is_refused_before_anything_is_asked
     given, workbench = models(), Workbench(store)
     run = await optimized(workbench, data, given)
     other = ScriptedModel(["The answer is 3."], fingerprint="other scorer")
-    with pytest.raises(ConfigError, match="the scorer of .* was scorer, and is other scorer now"):
+    with pytest.raises(ConfigError, match=r"the scorer of .* was scorer, and is other scorer now"):
         await workbench.examine(run, best_of_n=best_of_n, models=Models(given.optimizer, other))
     assert other.requests == []
     assert workbench.reader.made_for(run) == []
@@ -128,7 +138,7 @@ async def test_a_verdict_with_another_optimizer_is_refused(data: str, store: str
     given, workbench = models(), Workbench(store)
     run = await optimized(workbench, data, given)
     other = ScriptedModel(["<INS>Think.</INS>"], fingerprint="other optimizer")
-    with pytest.raises(ConfigError, match="the model of .* was optimizer, and is other optimizer now"):
+    with pytest.raises(ConfigError, match=r"the model of .* was optimizer, and is other optimizer now"):
         await workbench.examine(run, models=Models(other, given.scorer))
     assert other.requests == []
     workbench.close()
@@ -152,6 +162,43 @@ async def test_a_run_that_was_scored_on_the_test_split_has_no_verdict(data: str,
     run = await workbench.run(config, scorer=given.scorer)
     with pytest.raises(ConfigError, match="was scored on the test examples"):
         await workbench.examine(run, models=given)
+    workbench.close()
+
+
+def narrow(request: Request) -> Sequence[str]:
+    if "HUGE" in request.prompt[-1].content:  # type: ignore[union-attr]
+        raise ContextError("the prompt is longer than the window")
+    return ["The answer is 3."]
+
+
+async def evaluated(workbench: Workbench, data: str, *texts: str) -> Report:
+    settings = {"task": data, "kind": "number", "train": 40, "split": "test", "start": texts}
+    config = run_config({"problem": "instructions", "set": settings, "proposer": "none", "steps": 0})
+    run = await workbench.run(config, scorer=ScriptedModel(narrow))
+    return report(workbench.reader, workbench.reader.run(run), "test")
+
+
+async def test_an_instruction_whose_scoring_fails_everywhere_is_told_with_the_reason(data: str, store: str) -> None:
+    workbench = Workbench(store)
+    made = await evaluated(workbench, data, "HUGE.", "Think.", "HUGE too.")
+    assert [one.name for one in made.examined] == ["HUGE.", "Think.", "HUGE too."]
+    failed, scored, *_ = made.sentences
+    assert "failed on all 160 examples: the prompt is longer than the window" in failed
+    assert scored.startswith("Think.: 0.0 %")
+    assert made.comparisons == ()
+    made = await evaluated(workbench, data, "Think.", "HUGE.", "Guess.")
+    assert [one.other for one in made.comparisons] == ["Guess."]
+    assert "HUGE.: the scoring failed on all 160 examples" in made.sentences[1]
+    with Console(record=True, width=160, file=StringIO()) as console:
+        console.print(examination_table(made))
+    assert "HUGE." in console.export_text()
+    workbench.close()
+
+
+async def test_where_all_scoring_fails_the_error_says_why(data: str, store: str) -> None:
+    workbench = Workbench(store)
+    with pytest.raises(ConfigError, match="the prompt is longer than the window"):
+        await evaluated(workbench, data, "HUGE.")
     workbench.close()
 
 
