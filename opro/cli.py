@@ -193,7 +193,7 @@ def evaluate(  # noqa: PLR0913 - as above
     config, _ = _run_config("instructions", {**given, **changes}, tables)
     from opro.sessions import score
 
-    interruptible(score(config, split, store, as_json=as_json), store)
+    interruptible(score(config, store, as_json=as_json), store)
 
 
 def _lines(file: Path) -> list[str]:

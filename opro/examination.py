@@ -6,7 +6,7 @@ from typing import Any
 
 from opro.errors import ConfigError
 from opro.paired import Accuracy, PairedComparison, accuracy, compare, together
-from opro.reader import Reader
+from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Spending
 from opro.report import BLIND, NOTHING_SPENT, contestant, finalist
 from opro.types import Answer, Trial
@@ -104,12 +104,19 @@ def entrants(reader: Reader, run: RunRecord, rivals: Mapping[str, str], *, best_
     return {name: text for text, name in sorted(first.items(), key=lambda pair: list(named).index(pair[1]))}
 
 
-def report(reader: Reader, run: RunRecord, split: str, rivals: Mapping[str, str] | None = None) -> Report:
+def is_evaluation(reader: Reader, run: RunRecord) -> bool:
+    """Say whether a run only scored what it was given, example by example: an evaluation, or an examination."""
+    return run.spec.proposer == EXAMINER and bool(reader.answers(run.id, split=None))
+
+
+def report(reader: Reader, run: RunRecord, rivals: Mapping[str, str] | None = None) -> Report:
     """Return what the answers of a stored run say of its trials, of which the first is to be judged.
 
-    With `rivals` the run is the examination of another one, and its texts are called by what they are (`entrants`).
+    With `rivals` the run may be the examination of another one, and its texts are called by what they are then.
     """
-    trials, answers = reader.trials(run.id), reader.answers(run.id, split=split)
+    trials, answers = reader.trials(run.id), reader.answers(run.id, split="test")
+    split = "test" if answers else "train"
+    answers = answers or reader.answers(run.id, split="train")
     scores = [_scores(answers.get(trial.number, ())) for trial in trials]
     if not any(scores):
         reason = trials[0].evaluation.reason if trials else "nothing is scored yet"

@@ -148,6 +148,8 @@ class Workbench:
             ConfigError: it is a baseline, or its problem or model is not what it was.
         """
         run = self.reader.run(name)
+        if run.spec.parent and run.spec.proposer == EXAMINER:
+            raise ConfigError(f"{run.id} examines {run.spec.parent}: `opro verdict {run.spec.parent}` goes on with it")
         if run.spec.parent:
             raise ConfigError(f"{run.id} is a baseline of {run.spec.parent}: resume that one, and it follows")
         return await self._continue(run, changes or {}, problem, Models(model, scorer), watch)
@@ -301,7 +303,7 @@ class Workbench:
             made = self.reader.run(await self._continue(made, {"budget": tuple(budget)}, exam, given, watch))
         if made.status is not Status.DONE:
             raise BudgetError(f"the examination is not complete: {made.reason}")
-        return report(self.reader, made, "test", problem.rivals)
+        return report(self.reader, made, problem.rivals)
 
     async def _draw_blindly(self, run: RunRecord, budget: tuple[str, ...], given: Models, watch: Watcher) -> None:
         """Draw as many candidates as a run scored, from its optimizer model, without showing it what became of any."""

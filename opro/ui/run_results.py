@@ -6,7 +6,7 @@ import streamlit as st
 
 from opro.config import as_toml, run_config
 from opro.errors import ConfigError
-from opro.examination import Examined, Report, report
+from opro.examination import Examined, report
 from opro.export import TABLES, as_text
 from opro.pictures import blank
 from opro.protocols import Examinable
@@ -75,11 +75,16 @@ def _examination(reader: Reader, store: str, run: RunRecord) -> None:
     problem = data.problem_at(run.id, run)
     if not isinstance(problem, Examinable):
         return
+    if problem.examines:
+        st.subheader("On the examples that are kept away", anchor=False)
+        if run.status is Status.DONE:
+            _judged(reader, run, problem)
+        return
     st.subheader("On examples that the run has not seen", anchor=False)
     made = next((one for one in reversed(reader.examinations_of(run.id)) if one.status is Status.DONE), None)
     judged = made is not None and reader.trials(made.id)[0].text == _best(reader, run)
     if made is not None:
-        _judged(report(reader, made, "test", problem.rivals))
+        _judged(reader, made, problem)
         if not judged:
             st.caption("The run has found something better since.")
     if not judged and data.state(run) != "running":
@@ -93,7 +98,12 @@ def _best(reader: Reader, run: RunRecord) -> str:
         return ""
 
 
-def _judged(judged: Report) -> None:
+def _judged(reader: Reader, made: RunRecord, problem: Examinable) -> None:
+    try:
+        judged = report(reader, made, problem.rivals)
+    except ConfigError as error:  # all scoring failed
+        parts.explained(error)
+        return
     rows = [_judged_row(one) for one in judged.examined]
     number = st.column_config.NumberColumn(format="%.1f")
     columns: dict[str, Any] = dict.fromkeys(("accuracy, %", "from", "to"), number)

@@ -1,7 +1,6 @@
 """The verdict on instructions: scored on examples that no optimization has seen, and no more said than they allow."""
 
 import json
-import sys
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from opro import cli
 from opro.config import run_config
 from opro.console import examination_table
 from opro.errors import ConfigError, ContextError
@@ -19,6 +17,7 @@ from opro.reader import Reader
 from opro.types import Request
 from opro.workbench import Models, Workbench
 from scorer_models.scripted import ScriptedModel
+from tests.unit.conftest import Command
 from tests.unit.test_instructions import SKILL, able
 
 WORDS = ("Think.", "Think hard.", "Guess.")
@@ -175,7 +174,7 @@ async def evaluated(workbench: Workbench, data: str, *texts: str) -> Report:
     settings = {"task": data, "kind": "number", "train": 40, "split": "test", "start": texts}
     config = run_config({"problem": "instructions", "set": settings, "proposer": "none", "steps": 0})
     run = await workbench.run(config, scorer=ScriptedModel(narrow))
-    return report(workbench.reader, workbench.reader.run(run), "test")
+    return report(workbench.reader, workbench.reader.run(run))
 
 
 async def test_an_instruction_whose_scoring_fails_everywhere_is_told_with_the_reason(data: str, store: str) -> None:
@@ -210,28 +209,54 @@ async def test_a_problem_without_kept_examples_has_no_such_verdict(store: str) -
     workbench.close()
 
 
-def test_given_instructions_are_scored_and_compared(
-    data: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def evaluation(data: str, tmp_path: Path) -> Sequence[str]:
+    """The arguments of an evaluation of two instructions on 20 examples."""
     script = tmp_path / "replies.txt"
     script.write_text("The answer is 12.\n")
     arguments = ["eval", data, "--set", "kind=number", "--set", "test=20", "--scorer", f"scripted:{script}"]
-    arguments += ["--instruction", "", "--instruction", "Think.", "--store", store, "--json"]
-    monkeypatch.setattr(sys, "argv", ["opro", *arguments])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code in (0, None)
-    made = json.loads(capsys.readouterr().out)
+    return [*arguments, "--instruction", "", "--instruction", "Think."]
+
+
+def test_given_instructions_are_scored_and_compared(opro: Command, evaluation: Sequence[str]) -> None:
+    code, out, _ = opro(*evaluation, "--json")
+    made = json.loads(out)
+    assert code == 0
     assert [one["name"] for one in made["examined"]] == ["no instruction", "Think."]
     assert made["examined"][0]["accuracy"]["n"] == 20
     assert "no difference is shown" in made["sentences"][1]
 
 
-def test_an_evaluation_without_instructions_is_refused(
-    data: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_evaluation_that_its_budget_stopped_says_how_to_go_on_and_its_result_is_had_then(
+    opro: Command, evaluation: Sequence[str], store: str
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["opro", "eval", data])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 2
-    assert "which instructions?" in capsys.readouterr().err
+    code, out, error = opro(*evaluation, "--json", "--budget", "60tok")
+    (run,) = Reader(store).runs()
+    assert (code, out) == (1, "")
+    assert f"opro resume {run.id} --budget LARGER goes on" in error
+    code, out, error = opro("resume", run.id, "--budget", "90tok")
+    assert (code, "opro resume" in error) == (1, True)
+    code, out, _ = opro("resume", run.id, "--budget", "1e6tok")
+    assert code == 0
+    assert "no difference is shown" in out
+    _, shown, _ = opro("show", run.id)
+    assert "no difference is shown" in shown
+    _, again, _ = opro("resume", run.id, "--json")
+    assert [one["name"] for one in json.loads(again)["examined"]] == ["no instruction", "Think."]
+
+
+def test_a_verdict_that_its_budget_stopped_says_how_to_go_on(opro: Command, data: str, tmp_path: Path) -> None:
+    script = tmp_path / "replies.txt"
+    script.write_text("The answer is 12.\n")
+    arguments = ["run", "instructions", "--set", f"task={data}", "--set", "kind=number", "--set", "train=10"]
+    _, out, _ = opro(*arguments, "--model", f"scripted:{script}", "--steps", "0", "--json")
+    run = json.loads(out)["run"]
+    code, _, error = opro("verdict", run, "--no-best-of-n", "--budget", "60tok")
+    assert (code, f"opro verdict {run} --budget LARGER goes on" in error) == (1, True)
+    code, out, _ = opro("verdict", run, "--no-best-of-n", "--budget", "1e6tok")
+    assert (code, "found: " in out) == (0, True)
+
+
+def test_an_evaluation_without_instructions_is_refused(opro: Command, data: str) -> None:
+    code, _, error = opro("eval", data)
+    assert (code, "which instructions?" in error) == (2, True)
