@@ -52,6 +52,7 @@ class Report:
         split: the part of the data that was asked.
         train: the first text's score on the training examples, if it comes from a run that was searched with them.
         costs: what each run that led here spent, by what it did.
+        remarks: what is odd in the data.
     """
 
     run: str
@@ -60,6 +61,7 @@ class Report:
     comparisons: tuple[PairedComparison, ...]
     train: float | None = None
     costs: Mapping[str, Spending] = field(default_factory=dict[str, Spending])
+    remarks: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[str]:
@@ -138,6 +140,7 @@ def report(reader: Reader, run: RunRecord, rivals: Mapping[str, str] | None = No
         tuple(together(against)),
         _train(reader, run, trials[0].text),
         _spent(reader, run),
+        reader.remarks(run.id),
     )
 
 

@@ -196,6 +196,10 @@ class Reader:
                 for row in connection.execute(query)
             ]
 
+    def remarks(self, run: str) -> tuple[str, ...]:
+        """Return what was odd in the data of a run."""
+        return tuple(event.text for event in self.events(run, step=0) if event.kind is EventKind.REMARK)
+
     def samples(self, run: str) -> int:
         """Return how many texts the model wrote in a run."""
         table = schema.generations

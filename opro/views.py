@@ -85,6 +85,8 @@ def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
     console.print(summary_table([(run.spec.proposer, summary)], title))
     console.print(f"status: {printable(status(run))}", markup=False, highlight=False)
     console.print(f"settings: {label(run.spec.config, flat(run.spec.config))}", markup=False, highlight=False)
+    for remark in reader.remarks(run.id):
+        console.print(f"data: {printable(remark)}", markup=False, highlight=False)
     if spent := reader.spending(run.id):
         console.print(cost_table(by_role(spent)))
     if is_evaluation(reader, run):

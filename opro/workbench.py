@@ -83,8 +83,10 @@ class Workbench:
         watch: Watcher = no_watch,
     ) -> str:
         """Make a new run and see it to its end, or to that of its budget; return its id."""
-        given = Models(model, scorer)
-        return await self._start(config, problem or build_problem(config), given, study=study, watch=watch)
+        problem = problem or build_problem(config)
+        if not study:
+            _warn(problem)
+        return await self._start(config, problem, Models(model, scorer), study=study, watch=watch)
 
     async def _start(
         self,
@@ -213,7 +215,7 @@ class Workbench:
             if isinstance(problem, Remembering):
                 problem.recall(stored)
             if isinstance(problem, Remarked) and not steps:
-                _remark(journal, problem)
+                _record_data(journal, problem)
             for step, trials in zip(steps, by_step(stored, len(steps)), strict=True):
                 proposer.tell(trials)
                 progress.add(trials, step.asking + step.scoring)
@@ -288,6 +290,7 @@ class Workbench:
         if problem.examines:
             raise ConfigError(f"{run.id} was scored on the test examples: none are left that it has not seen")
         check_same_problem(run, problem)
+        _warn(problem)
         given = models or Models()
         if best_of_n and contestant(run.spec) == "opro":
             await self._draw_blindly(run, tuple(budget), given, watch)
@@ -336,11 +339,18 @@ class Workbench:
         self._store.close()
 
 
-def _remark(journal: Journal, problem: Remarked) -> None:
-    """Note where a run's data come from, and tell the user what is odd in them."""
+def _warn(problem: Problem) -> None:
+    """Tell the user what is odd in the data."""
+    if isinstance(problem, Remarked):
+        for remark in problem.remarks:
+            _LOG.warning("%s", remark)
+
+
+def _record_data(journal: Journal, problem: Remarked) -> None:
+    """Enter in a run's record where its data come from, and what is odd in them."""
     journal.record_event(Event(0, "", EventKind.NOTE, f"data: {problem.source}", {}))
     for remark in problem.remarks:
-        _LOG.warning("%s", remark)
+        journal.record_event(Event(0, "", EventKind.REMARK, remark, {}))
 
 
 async def _in_time(work: Coroutine[Any, Any, str], ledger: Ledger) -> str:

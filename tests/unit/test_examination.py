@@ -1,6 +1,8 @@
 """The verdict on instructions: scored on examples that no optimization has seen, and no more said than they allow."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -227,6 +229,28 @@ def test_given_instructions_are_scored_and_compared(opro: Command, evaluation: S
     assert "no difference is shown" in made["sentences"][1]
 
 
+def test_what_is_odd_in_the_data_is_told_at_once_and_shown_later(
+    opro: Command, data: str, evaluation: Sequence[str], tmp_path: Path, store: str
+) -> None:
+    lines = Path(data).read_text().splitlines(keepends=True)[:30]
+    Path(data).write_text("".join(lines + lines))
+    arguments = [sys.executable, "-m", "opro", *evaluation, "--json", "--store", store]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert done.stderr.count("asked more than once") == 1
+    _, out, _ = opro("run", "instructions", *searching(data, tmp_path), "--json")
+    for made in (json.loads(done.stdout), json.loads(out)):
+        assert "asked more than once" in made["remarks"][0]
+        assert "asked more than once" in opro("show", made["run"])[1]
+
+
+def searching(data: str, tmp_path: Path) -> Sequence[str]:
+    """Arguments of a search that only scores its start."""
+    script = tmp_path / "searching.txt"
+    script.write_text("The answer is 12.\n")
+    settings = ["--set", f"task={data}", "--set", "kind=number", "--set", "train=10", "--set", "test=20"]
+    return [*settings, "--model", f"scripted:{script}", "--steps", "0"]
+
+
 def test_an_evaluation_that_its_budget_stopped_says_how_to_go_on_and_its_result_is_had_then(
     opro: Command, evaluation: Sequence[str], store: str
 ) -> None:
@@ -246,10 +270,7 @@ def test_an_evaluation_that_its_budget_stopped_says_how_to_go_on_and_its_result_
 
 
 def test_a_verdict_that_its_budget_stopped_says_how_to_go_on(opro: Command, data: str, tmp_path: Path) -> None:
-    script = tmp_path / "replies.txt"
-    script.write_text("The answer is 12.\n")
-    arguments = ["run", "instructions", "--set", f"task={data}", "--set", "kind=number", "--set", "train=10"]
-    _, out, _ = opro(*arguments, "--model", f"scripted:{script}", "--steps", "0", "--json")
+    _, out, _ = opro("run", "instructions", *searching(data, tmp_path), "--json")
     run = json.loads(out)["run"]
     code, _, error = opro("verdict", run, "--no-best-of-n", "--budget", "60tok")
     assert (code, f"opro verdict {run} --budget LARGER goes on" in error) == (1, True)
