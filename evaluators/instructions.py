@@ -67,6 +67,8 @@ class Instructions:
         """Load the task; which examples are for training is a matter of its `split_seed` alone."""
         self.config = config
         self.task = task or load_task(config)
+        if config.system and config.form == "plain":
+            raise ConfigError("`system` is for a chat: a scorer that continues a text (form=plain) is sent none")
         layout = Layout(config.position, config.markers, config.form == "chat", config.system)
         self._quiz = Quiz(self.task.kind, layout, scorer, config.reply_tokens, config.final, config.split)
         self._layout = layout

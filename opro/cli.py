@@ -198,7 +198,8 @@ def evaluate(  # noqa: PLR0913 - as above
 
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text(encoding="utf-8").splitlines()
+        with file.open(encoding="utf-8-sig") as lines:
+            return [line.rstrip("\n") for line in lines]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the instructions in {file}: {error}") from error
 

@@ -150,15 +150,14 @@ class Reader:
             row = connection.execute(sa.select(table).where(table.c.run == run, table.c.id == number)).one()
         return _generation(row)
 
-    def replies(self, run: str, numbers: Collection[int]) -> dict[int, str]:
-        """Return the first text of each of these generations of a run, by number."""
-        table = schema.generations
-        query = sa.select(table.c.id, table.c.samples[0][0].as_string().label("text")).where(table.c.run == run)
-        wanted, found = sorted(numbers), dict[int, str]()
+    def asked(self, run: str, numbers: Collection[int]) -> dict[int, GenerationRecord]:
+        """Return generations of a run by their numbers."""
+        query = sa.select(schema.generations).where(schema.generations.c.run == run)
+        wanted, found = sorted(numbers), dict[int, GenerationRecord]()
         with self._read() as connection:
             for first in range(0, len(wanted), 500):  # databases limit the length of a list
-                rows = connection.execute(query.where(table.c.id.in_(wanted[first : first + 500])))
-                found.update((row.id, row.text) for row in rows)
+                rows = connection.execute(query.where(schema.generations.c.id.in_(wanted[first : first + 500])))
+                found.update((row.id, _generation(row)) for row in rows)
         return found
 
     def standings(self) -> dict[str, Standing]:

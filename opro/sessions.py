@@ -19,6 +19,7 @@ from opro.console import (
     live_answers,
     live_run,
     plain,
+    printable,
     summary_table,
 )
 from opro.errors import BudgetError
@@ -155,6 +156,6 @@ def report(reader: Reader, runs: Sequence[str], console: Console, store: str | N
         console.print(f"• {sentence}", markup=False, highlight=False)
     for record in records:
         if record.status is Status.STOPPED:
-            console.print(f"• {record.id} stopped: {record.reason}.", markup=False, highlight=False)
+            console.print(f"• {record.id} stopped: {printable(record.reason)}.", markup=False, highlight=False)
             console.print(f"  {_larger('resume', record.id, store)}.", markup=False, highlight=False)
     console.print(f"opro show {runs[-1]} [--step K] shows more.", style="dim", highlight=False)

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -23,6 +23,9 @@ from opro.registry import find, known_names
 from opro.report import by_role, gap, optimum_of, outcome, replay, summarize, verdict
 from opro.review import review
 from opro.verdict import compare
+
+SETTING = 200
+"""Characters of a setting that are shown."""
 
 WHOLE = 2000
 """Characters of a reply that are shown; the rest stays in the store."""
@@ -70,7 +73,7 @@ def print_examination(console: Console, made: Report, *, as_json: bool = False) 
         return
     console.print(examination_table(made))
     for sentence in made.sentences:
-        console.print(f"• {sentence}", markup=False, highlight=False)
+        console.print(f"• {printable(sentence)}", markup=False, highlight=False)
     console.print(f"run {made.run}", style="dim", highlight=False)
 
 
@@ -84,7 +87,8 @@ def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
     title = f"{run.spec.problem}, model {run.spec.model or 'none'}"
     console.print(summary_table([(run.spec.proposer, summary)], title))
     console.print(f"status: {printable(status(run))}", markup=False, highlight=False)
-    console.print(f"settings: {label(run.spec.config, flat(run.spec.config))}", markup=False, highlight=False)
+    settings = _shortened(run.spec.config)
+    console.print(f"settings: {label(settings, flat(settings))}", markup=False, highlight=False)
     for remark in reader.remarks(run.id):
         console.print(f"data: {printable(remark)}", markup=False, highlight=False)
     if spent := reader.spending(run.id):
@@ -95,6 +99,15 @@ def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
     _print_best(console, reader, run)
     for sentence in verdict(reader, [run]).sentences:
         console.print(f"• {sentence}", markup=False, highlight=False)
+
+
+def _shortened(value: Any) -> Any:
+    """Return settings with every text in them short and without what a terminal would obey."""
+    if isinstance(value, Mapping):
+        return {name: _shortened(part) for name, part in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_shortened(part) for part in cast("list[Any]", value)]
+    return plain(value, SETTING).plain if isinstance(value, str) else value
 
 
 def _print_best(console: Console, reader: Reader, run: RunRecord) -> None:

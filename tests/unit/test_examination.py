@@ -14,7 +14,7 @@ from rich.console import Console
 from opro.config import run_config
 from opro.console import examination_table
 from opro.errors import ConfigError, ContextError
-from opro.examination import Report, report
+from opro.examination import BEST_OF_N, Report, report
 from opro.reader import Reader
 from opro.types import Request
 from opro.workbench import Models, Workbench
@@ -203,6 +203,43 @@ async def test_where_all_scoring_fails_the_error_says_why(data: str, store: str)
     workbench.close()
 
 
+async def test_a_search_that_found_nothing_better_than_its_start_is_told_as_such(data: str, store: str) -> None:
+    given, workbench = models(), Workbench(store)
+    settings = {"task": data, "kind": "number", "train": 10, "test": 20, "start": ["Think."]}
+    config = run_config({"problem": "instructions", "set": settings, "steps": 0})
+    run = await workbench.run(config, model=given.optimizer, scorer=given.scorer)
+    made = await workbench.examine(run, best_of_n=False, models=given)
+    assert "The search found nothing better than what it began with." in made.sentences
+    assert "start is the same text as found." in made.sentences
+    workbench.close()
+
+
+async def test_a_best_of_n_that_is_the_found_text_is_told_as_such(data: str, store: str) -> None:
+    given, workbench = (
+        Models(ScriptedModel(["<INS>Think hard.</INS>"], fingerprint="one"), models().scorer),
+        Workbench(store),
+    )
+    settings = {"task": data, "kind": "number", "train": 10, "test": 20, "start": ["Guess."]}
+    options = {"style": "chat"}
+    config = run_config({"problem": "instructions", "set": settings, "steps": 1, "per_step": 1, "options": options})
+    run = await workbench.run(config, model=given.optimizer, scorer=given.scorer)
+    made = await workbench.examine(run, models=given)
+    assert made.merged == {BEST_OF_N: "found"}
+    assert f"{BEST_OF_N} is the same text as found." in made.sentences
+    assert "nothing better" not in " ".join(made.sentences)
+    workbench.close()
+
+
+async def test_long_texts_are_called_by_how_they_begin_each_by_a_name_of_its_own(data: str, store: str) -> None:
+    workbench = Workbench(store)
+    made = await evaluated(workbench, data, *(f"{'word ' * 40}\n{n}." for n in range(3)))
+    names = [one.name for one in made.examined]
+    assert len(set(names)) == 3
+    assert all(len(name) < 70 and "\n" not in name for name in names)
+    assert [one.other for one in made.comparisons] == names[1:]
+    workbench.close()
+
+
 async def test_a_problem_without_kept_examples_has_no_such_verdict(store: str) -> None:
     workbench = Workbench(store)
     run = await workbench.run(run_config({"problem": "linear-regression", "proposer": "random", "steps": 1}))
@@ -276,6 +313,36 @@ def test_a_verdict_that_its_budget_stopped_says_how_to_go_on(opro: Command, data
     assert (code, f"opro verdict {run} --budget LARGER goes on" in error) == (1, True)
     code, out, _ = opro("verdict", run, "--no-best-of-n", "--budget", "1e6tok")
     assert (code, "found: " in out) == (0, True)
+
+
+def test_instructions_are_shown_without_terminal_codes_and_cut(opro: Command, evaluation: Sequence[str]) -> None:
+    code, out, _ = opro(*evaluation, "--instruction", "\x1b[31mred" + "x" * 5000)
+    run = out.split("run ")[-1].strip()
+    _, shown, _ = opro("show", run)
+    assert (code, "red" in out, "red" in shown) == (0, True, True)
+    assert not {"\x1b", "x" * 300} & {found for text in (out, shown) for found in ("\x1b", "x" * 300) if found in text}
+
+
+def test_replies_of_which_none_can_be_read_are_told(opro: Command, evaluation: Sequence[str], tmp_path: Path) -> None:
+    (tmp_path / "replies.txt").write_text("I do not know.\n")
+    _, out, _ = opro(*evaluation, "--json")
+    assert "No reply under Think. could be read." in json.loads(out)["sentences"]
+
+
+def test_an_instruction_that_is_no_text_is_refused_before_a_run_is_made(
+    opro: Command, evaluation: Sequence[str], store: str
+) -> None:
+    code, _, error = opro(*evaluation, "--instruction", "bad\udcff")
+    assert (code, r"bad\udcff" in error, Path(store).exists()) == (2, True, False)
+
+
+def test_a_file_of_instructions_may_begin_with_a_mark_and_has_only_real_line_breaks(
+    opro: Command, evaluation: Sequence[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "instructions.txt"
+    file.write_bytes("\ufeffThink\u2028hard.\r\nGuess.\n".encode())
+    _, out, _ = opro(*evaluation, "--file", str(file), "--json")
+    assert [one["text"] for one in json.loads(out)["examined"]][2:] == ["Think\u2028hard.", "Guess."]
 
 
 def test_an_evaluation_without_instructions_is_refused(opro: Command, data: str) -> None:
