@@ -83,9 +83,9 @@ class Report:
             said.append(f"On the training examples it had {100 * self.train:.1f} %: a difference of {gap:+.1f} points.")
         if self.gained is False:
             said.append("The search found nothing better than what it began with.")
-        said += [f"{name} is the same text as {other}." for name, other in self.merged.items()]
         compared = {comparison.other: comparison.sentence(first.name) + "." for comparison in self.comparisons}
         said += [compared.get(one.name, f"{one.sentence(self.split)} It is compared with nothing.") for one in others]
+        said += [f"{name} is the same text as {other}." for name, other in self.merged.items()]
         said += [f"No reply under {one.name} could be read." for one in self.examined if one.mute]
         return [*said, *self._costs()]
 
@@ -195,11 +195,16 @@ def _searched(reader: Reader, run: RunRecord, text: str) -> Trial | None:
 
 
 def _spent(reader: Reader, run: RunRecord) -> dict[str, Spending]:
-    runs = {"this examination": run}
+    runs = {"this examination": [run]}
     if run.spec.parent:
-        baselines = {contestant(one.spec): one for one in reader.baselines_of(run.spec.parent)}
-        runs = {"the search": reader.run(run.spec.parent), **baselines, **runs}
-    return {what: sum(reader.spending(one.id), NOTHING_SPENT) for what, one in runs.items()}
+        baselines = {contestant(one.spec): [one] for one in reader.baselines_of(run.spec.parent)}
+        if earlier := [one for one in reader.examinations_of(run.spec.parent) if one.created < run.created]:
+            runs = {"earlier examinations": earlier, **runs}
+        runs = {"the search": [reader.run(run.spec.parent)], **baselines, **runs}
+    return {
+        what: sum((part for one in made for part in reader.spending(one.id)), NOTHING_SPENT)
+        for what, made in runs.items()
+    }
 
 
 def _scores(answers: Sequence[Answer]) -> dict[str, float]:

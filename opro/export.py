@@ -46,7 +46,7 @@ def answer_rows(reader: Reader, run: RunRecord) -> list[dict[str, Any]]:
     answers = reader.answers(run.id, split=None)  # before the trials, which a run that goes on has recorded with them
     texts = {trial.number: trial.text for trial in reader.trials(run.id)}
     numbers = {one.generation for part in answers.values() for one in part if one.generation is not None}
-    asked = reader.asked(run.id, numbers)
+    asked = reader.asked(numbers)
     return [
         {
             "run": run.id,

@@ -124,9 +124,9 @@ class Reader:
                 found.setdefault(trial, []).append(answer)
         return {trial: tuple(answers) for trial, answers in found.items()}
 
-    def whole_trials(self, run: str) -> list[Trial]:
-        """Return the trajectory with the answers of the scorer in it."""
-        answers = self.answers(run)
+    def whole_trials(self, run: str, *, split: str = "train") -> list[Trial]:
+        """Return the trajectory with the answers of the scorer in it, those to one part of the data."""
+        answers = self.answers(run, split=split)
         return [
             replace(trial, evaluation=replace(trial.evaluation, answers=answers.get(trial.number, ())))
             for trial in self.trials(run)
@@ -143,16 +143,16 @@ class Reader:
         with self._read() as connection:
             return [_generation(row) for row in connection.execute(query)]
 
-    def generation(self, run: str, number: int) -> GenerationRecord:
-        """Return one generation of a run."""
+    def generation(self, number: int) -> GenerationRecord:
+        """Return one generation; an examination may rest on those of an earlier one."""
         table = schema.generations
         with self._read() as connection:
-            row = connection.execute(sa.select(table).where(table.c.run == run, table.c.id == number)).one()
+            row = connection.execute(sa.select(table).where(table.c.id == number)).one()
         return _generation(row)
 
-    def asked(self, run: str, numbers: Collection[int]) -> dict[int, GenerationRecord]:
-        """Return generations of a run by their numbers."""
-        query = sa.select(schema.generations).where(schema.generations.c.run == run)
+    def asked(self, numbers: Collection[int]) -> dict[int, GenerationRecord]:
+        """Return generations by their numbers."""
+        query = sa.select(schema.generations)
         wanted, found = sorted(numbers), dict[int, GenerationRecord]()
         with self._read() as connection:
             for first in range(0, len(wanted), 500):  # databases limit the length of a list

@@ -213,7 +213,7 @@ class Workbench:
             progress = Progress(problem.direction)
             steps, stored = self.reader.steps(journal.run), self.reader.whole_trials(journal.run)
             if isinstance(problem, Remembering):
-                problem.recall(stored)
+                problem.recall([*self._examined_before(journal.run), *stored])
             if isinstance(problem, Remarked) and not steps:
                 _record_data(journal, problem)
             for step, trials in zip(steps, by_step(stored, len(steps)), strict=True):
@@ -231,6 +231,19 @@ class Workbench:
             raise
         finally:
             await equipment.end(stopped=stopped)
+
+    def _examined_before(self, name: str) -> list[Trial]:
+        """Return what other examinations of the same search found with the same examples and the same scorer."""
+        run = self.reader.run(name)
+        if run.spec.proposer != EXAMINER or run.spec.parent is None:
+            return []
+        same = (run.spec.problem_fingerprint, run.spec.scorer_fingerprint)
+        return [
+            trial
+            for other in self.reader.examinations_of(run.spec.parent)
+            if other.id != run.id and (other.spec.problem_fingerprint, other.spec.scorer_fingerprint) == same
+            for trial in self.reader.whole_trials(other.id, split="test")
+        ]
 
     async def give_baselines(self, name: str, *, problem: Problem | None = None) -> None:
         """Let the classical searches that fit the problem spend as many evaluations as the run was given.

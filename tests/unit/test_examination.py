@@ -15,6 +15,7 @@ from opro.config import run_config
 from opro.console import examination_table
 from opro.errors import ConfigError, ContextError
 from opro.examination import BEST_OF_N, Report, report
+from opro.export import answer_rows
 from opro.reader import Reader
 from opro.types import Request
 from opro.workbench import Models, Workbench
@@ -84,6 +85,24 @@ async def test_a_verdict_is_paid_for_once(data: str, store: str) -> None:
     assert await workbench.examine(run, models=given) == first
     assert len(given.scorer.requests) == count  # type: ignore[union-attr]
     assert [record.id for record in workbench.reader.runs()] == [run]
+    workbench.close()
+
+
+async def test_a_verdict_asks_only_what_an_earlier_one_of_the_run_did_not(data: str, store: str) -> None:
+    given, workbench = models(), Workbench(store)
+    run = await optimized(workbench, data, given)
+    first = await workbench.examine(run, best_of_n=False, models=given)
+    options = Models(ScriptedModel(["<INS>Think hard. Now.</INS>"], fingerprint="optimizer"), given.scorer)
+    given.scorer.requests.clear()  # type: ignore[union-attr]
+    second = await workbench.examine(run, models=options)
+    on_test = workbench.reader.generations(second.run, role="scorer")
+    assert [one.name for one in second.examined] == [*(one.name for one in first.examined), BEST_OF_N]
+    assert len(on_test) == 160
+    assert second.examined[:4] == first.examined
+    assert second.costs["earlier examinations"] == first.costs["this examination"]
+    rows = answer_rows(workbench.reader, workbench.reader.run(second.run))
+    assert len(rows) == 5 * 160
+    assert all(row["reply"] for row in rows)
     workbench.close()
 
 
