@@ -174,7 +174,7 @@ async def test_an_evaluation_shows_its_result_and_offers_no_verdict_on_what_it_h
 ) -> None:
     data = tmp_path / "sums.csv"
     text = "question,answer\n" + "".join(f"{n} + {n}?,{2 * n}\n" for n in range(20))
-    data.write_text(text)  # noqa: ASYNC240 - a few lines
+    data.write_text(text)
     settings = {"task": str(data), "kind": "number", "split": "test", "start": ["Think.", "Guess."]}
     config = {"problem": "instructions", "set": settings, "proposer": "none", "steps": 0}
     workbench = Workbench(store)
