@@ -169,6 +169,11 @@ class EquationProblem:
         return equation_pictures.pictures(trials, references, self._trained, self.config.rates)
 
     @property
+    def examines(self) -> bool:
+        """Whether rules are trained on fresh seeds and tested."""
+        return bool(self.config.exam)
+
+    @property
     def rivals(self) -> Mapping[str, str]:
         """The known rules, and what they are held against."""
         return {name: self.parse(text) for name, text in self.subject.rules.items()}

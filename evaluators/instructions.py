@@ -71,6 +71,8 @@ class Instructions:
         """Load the task; which examples are for training is a matter of its `split_seed` alone."""
         self.config = config
         self.task = task or load_task(config)
+        if config.system and config.form == "plain":
+            raise ConfigError("`system` is for a chat: a scorer that continues a text (form=plain) is sent none")
         layout = Layout(config.position, config.markers, config.form == "chat", config.system)
         self._quiz = Quiz(self.task.kind, layout, scorer, config.reply_tokens, config.final, config.split)
         self._layout = layout
@@ -95,6 +97,11 @@ class Instructions:
         """See Remarked."""
         sizes = f"{len(self.task.train)} training and {len(self.task.test)} test examples"
         return f"{self.config.task}: {self.task.source}; {sizes}, split by seed {self.config.split_seed}"
+
+    @property
+    def examines(self) -> bool:
+        """See Examinable."""
+        return self.config.split == "test"
 
     @property
     def rivals(self) -> Mapping[str, str]:
@@ -180,11 +187,18 @@ class Instructions:
             Random(f"{self.config.split_seed}:{len(self._past)}").shuffle(examples)
             made = await raced(self._quiz, texts, examples, list(self._past.values()), Rules(alpha=self.config.alpha))
         else:
-            answers = await self._quiz.answers([(text, example) for text in texts for example in examples])
-            made = {text: evaluation([answers[text, one.id] for one in examples]) for text in texts}
+            made = {text: self._past[text] for text in texts if self._is_answered(text)}
+            rest = [text for text in texts if text not in made]
+            answers = await self._quiz.answers([(text, example) for text in rest for example in examples])
+            made |= {text: evaluation([answers[text, one.id] for one in examples]) for text in rest}
         self._past |= {text: one for text, one in made.items() if one.value is not None}
         made |= {text: Evaluation.failed(reason) for text, reason in refused.items()}
         return [made[candidate.text] for candidate in candidates]
+
+    def _is_answered(self, text: str) -> bool:
+        """Say whether all examples were asked under a text before."""
+        known = {answer.example for answer in self._past[text].answers} if text in self._past else set[str]()
+        return known >= {example.id for example in self._asked}
 
     def _refusal(self, text: str) -> str:
         """Return why a text is no instruction; empty for one that is, and for whatever the user begins with."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -77,7 +78,7 @@ def _read_csv(path: Path, content: bytes) -> tuple[list[Row], tuple[str, ...]]:
 
 
 def _cells(path: Path, content: bytes, delimiter: str) -> list[tuple[int, list[str]]]:
-    reader = csv.reader(_text(path, content).splitlines(keepends=True), delimiter=delimiter, strict=True)
+    reader = csv.reader(StringIO(_text(path, content), newline=""), delimiter=delimiter, strict=True)
     try:
         return [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:

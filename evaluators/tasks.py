@@ -1,13 +1,14 @@
 """Tasks: a benchmark of the paper by its name, or the user's own data, with answers that can be checked."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from evaluators.answers import KINDS, kind_of
+from evaluators.answers import KINDS, AnswerKind, kind_of
 from evaluators.task_benchmarks import KNOWN, Loaded, benchmark
-from evaluators.task_columns import Columns, examples_of
+from evaluators.task_columns import Columns, examples_of, shown
 from evaluators.task_files import READERS, Rows, read_rows
 from evaluators.task_hub import hub_rows
 from evaluators.task_splits import Part, Sizes, cleaned, divide
@@ -52,8 +53,7 @@ def load_task(config: TaskConfig) -> Task:
         ConfigError: the name, a column or a file is wrong, a split is empty, or no gold answer can be read.
     """
     loaded = _loaded(config)
-    golds = tuple(e.gold for part in loaded.parts for e in (*part.train, *(part.test or ())))
-    kind = kind_of(config.kind or loaded.kind, golds)
+    kind = _kind(config.kind or loaded.kind, [e for part in loaded.parts for e in (*part.train, *(part.test or ()))])
     share = loaded.share if config.train_share is None else config.train_share
     train, test = divide(loaded.parts, Sizes(share, config.train, config.test, config.split_seed))
     train, test, notes = cleaned(train, test, kind)
@@ -65,15 +65,30 @@ def _loaded(config: TaskConfig) -> Loaded:
     if name in KNOWN:
         _refuse_columns(config)
         return benchmark(name, config.data, config.revision)
+    own = path.exists() or path.suffix.lower() in READERS
+    if not own and (name.count("/") != 1 or name.split("/")[0] in ("bbh", "mmlu")):
+        raise unknown("task", name, KNOWN)
     if config.data is not None:
         raise ConfigError("`data` is for the files of a known benchmark; your own data is named by `task` itself")
     if path.is_dir():
         return _own(_folder(path), config)
-    if path.is_file() or path.suffix.lower() in READERS:
+    if own:
         return _own({"train": read_rows(path)}, config)
-    if name.count("/") != 1 or name.split("/")[0] in ("bbh", "mmlu"):
-        raise unknown("task", name, KNOWN)
     return _own(hub_rows(name, config.subset, config.revision), config)
+
+
+def _kind(spec: str, examples: Sequence[Example]) -> AnswerKind:
+    try:
+        return kind_of(spec, tuple(example.gold for example in examples))
+    except ConfigError as error:
+        raise ConfigError(f"{error}{_odd_golds(examples) if spec == 'boolean' else ''}") from error
+
+
+def _odd_golds(examples: Sequence[Example]) -> str:
+    """Tell which gold answers are none of the two most frequent, and what they answer."""
+    frequent = [gold for gold, _ in Counter(example.gold.casefold() for example in examples).most_common(2)]
+    odd = [f"{e.gold!r:.40} to {e.question!r:.60}" for e in examples if e.gold.casefold() not in frequent]
+    return f"; beside the two most frequent: {shown(odd)}"
 
 
 def _refuse_columns(config: TaskConfig) -> None:

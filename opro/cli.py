@@ -193,12 +193,13 @@ def evaluate(  # noqa: PLR0913 - as above
     config, _ = _run_config("instructions", {**given, **changes}, tables)
     from opro.sessions import score
 
-    interruptible(score(config, split, store, as_json=as_json), store)
+    interruptible(score(config, store, as_json=as_json), store)
 
 
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text(encoding="utf-8").splitlines()
+        with file.open(encoding="utf-8-sig") as lines:
+            return [line.rstrip("\n") for line in lines]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the instructions in {file}: {error}") from error
 

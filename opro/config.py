@@ -1,5 +1,6 @@
 """What a run is told: a frozen model whose fields are the keys of a TOML file."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,6 +79,10 @@ def run_config(values: Mapping[str, Any]) -> RunConfig:
     """Return the config of a run; a wrong key or value is a ConfigError that names it."""
     if "problem" not in values:
         raise ConfigError('a run needs a problem: `problem = "tsp"`, say; `opro problems` lists them')
+    try:
+        json.dumps(values, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"this is not UTF-8 at its end: {error.object[: error.end][-60:]!r}") from error
     return configure(RunConfig, values, "run")
 
 

@@ -150,9 +150,9 @@ def examination_table(made: Report) -> Table:
         share = one.accuracy
         table.add_row(
             plain(one.name, 24),
-            f"{100 * share.mean:.1f} %",
-            f"{100 * share.low:.1f} to {100 * share.high:.1f}",
-            f"{share.n:,}",
+            f"{100 * share.mean:.1f} %" if share else "failed",
+            f"{100 * share.low:.1f} to {100 * share.high:.1f}" if share else "",
+            f"{share.n:,}" if share else "0",
             str(one.unread),
             str(one.flagged),
             str(one.failed),

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from typing import Any
 
 from opro.errors import ConfigError
 from opro.paired import Accuracy, PairedComparison, accuracy, compare, together
-from opro.reader import Reader
+from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Spending
 from opro.report import BLIND, NOTHING_SPENT, contestant, finalist
-from opro.types import Answer
+from opro.types import Answer, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +20,33 @@ class Examined:
     Attributes:
         name: what it is called: "found", "start", "no instruction", ...
         text: the text itself.
-        accuracy: the share of right answers, with its interval.
+        accuracy: the share of right answers, with its interval; None where the scoring failed on every example.
         unread: answers that could not be read.
         flagged: answers of which two ways of reading disagree.
         failed: examples whose scoring failed.
         tokens: of all answers.
+        reason: why there is no accuracy.
     """
 
     name: str
     text: str
-    accuracy: Accuracy
+    accuracy: Accuracy | None
     unread: int
     flagged: int
     failed: int
     tokens: int
+    reason: str = ""
+
+    @property
+    def mute(self) -> bool:
+        """Whether there are replies, and none could be read."""
+        return self.accuracy is not None and self.unread == self.accuracy.n + self.failed
+
+    def sentence(self, split: str) -> str:
+        """Say what it reached, or why that is not known."""
+        if self.accuracy is None:
+            return f"{self.name}: {self.reason}."
+        return f"{self.name}: {self.accuracy} on the {split} examples."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,10 @@ class Report:
         run: the run that holds the answers.
         split: the part of the data that was asked.
         train: the first text's score on the training examples, if it comes from a run that was searched with them.
+        gained: whether the first text is another one than those that such a run began with; None without a search.
+        merged: names of texts that stand in the table under another name, with that one.
         costs: what each run that led here spent, by what it did.
+        remarks: what is odd in the data.
     """
 
     run: str
@@ -52,16 +69,24 @@ class Report:
     comparisons: tuple[PairedComparison, ...]
     train: float | None = None
     costs: Mapping[str, Spending] = field(default_factory=dict[str, Spending])
+    remarks: tuple[str, ...] = ()
+    gained: bool | None = None
+    merged: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def sentences(self) -> list[str]:
         """What may be said, in plain words."""
-        first = self.examined[0]
-        said = [f"{first.name}: {first.accuracy} on the {self.split} examples."]
-        if self.train is not None:
+        first, *others = self.examined
+        said = [first.sentence(self.split)]
+        if self.train is not None and first.accuracy is not None:
             gap = 100 * (self.train - first.accuracy.mean)
             said.append(f"On the training examples it had {100 * self.train:.1f} %: a difference of {gap:+.1f} points.")
-        said += [comparison.sentence(first.name) + "." for comparison in self.comparisons]
+        if self.gained is False:
+            said.append("The search found nothing better than what it began with.")
+        compared = {comparison.other: comparison.sentence(first.name) + "." for comparison in self.comparisons}
+        said += [compared.get(one.name, f"{one.sentence(self.split)} It is compared with nothing.") for one in others]
+        said += [f"{name} is the same text as {other}." for name, other in self.merged.items()]
+        said += [f"No reply under {one.name} could be read." for one in self.examined if one.mute]
         return [*said, *self._costs()]
 
     def _costs(self) -> list[str]:
@@ -77,6 +102,9 @@ def _money(spent: Spending) -> str:
     return f" ({spent.usd:.4g} usd)" if spent.usd else ""
 
 
+LONGEST = 60
+"""Characters of a text by which it is called."""
+
 BEST_OF_N = "best of N, drawn blindly"
 
 
@@ -86,58 +114,112 @@ def entrants(reader: Reader, run: RunRecord, rivals: Mapping[str, str], *, best_
     Raises:
         ConfigError: the run found nothing.
     """
+    named = _named(reader, run, rivals, best_of_n=best_of_n)
+    first = {text: name for name, text in reversed(named.items())}
+    return {name: text for name, text in named.items() if first[text] == name}
+
+
+def _named(reader: Reader, run: RunRecord, rivals: Mapping[str, str], *, best_of_n: bool = True) -> dict[str, str]:
+    """Return what a search is judged by, by what it is called, the same text perhaps more than once."""
     named = {"found": finalist(reader, run).text, "start": reader.trials(run.id)[0].text, **rivals}
     for other in reader.baselines_of(run.id):
         blind = contestant(other.spec) == BLIND
         if best_of_n or not blind:
             named[BEST_OF_N if blind else contestant(other.spec)] = finalist(reader, other).text
-    first = {text: name for name, text in reversed(named.items())}
-    return {name: text for text, name in sorted(first.items(), key=lambda pair: list(named).index(pair[1]))}
+    return named
 
 
-def report(reader: Reader, run: RunRecord, split: str, rivals: Mapping[str, str] | None = None) -> Report:
+def is_evaluation(reader: Reader, run: RunRecord) -> bool:
+    """Say whether a run only scored what it was given, example by example: an evaluation, or an examination."""
+    return run.spec.proposer == EXAMINER and bool(reader.answers(run.id, split=None))
+
+
+def report(reader: Reader, run: RunRecord, rivals: Mapping[str, str] | None = None) -> Report:
     """Return what the answers of a stored run say of its trials, of which the first is to be judged.
 
-    With `rivals` the run is the examination of another one, and its texts are called by what they are (`entrants`).
+    With `rivals` the run may be the examination of another one, and its texts are called by what they are then.
     """
-    answers = {number: part for number, part in reader.answers(run.id, split=split).items() if _scores(part)}
-    trials = [trial for trial in reader.trials(run.id) if trial.number in answers]
-    names: dict[str, str] = {}
-    if run.spec.parent and rivals is not None:
-        named = entrants(reader, reader.run(run.spec.parent), rivals)
-        names = {text: name for name, text in named.items()}
-    examined = [_examined(names.get(trial.text, trial.text), trial.text, answers[trial.number]) for trial in trials]
-    if not examined:
-        raise ConfigError(f"{run.id}: the scoring failed on every example, so nothing can be said")
-    scores = [_scores(answers[trial.number]) for trial in trials]
-    against = [compare(scores[0], one.name, other) for one, other in zip(examined[1:], scores[1:], strict=True)]
-    return Report(run.id, split, tuple(examined), tuple(together(against)), _train(reader, run), _spent(reader, run))
+    trials, answers = reader.trials(run.id), reader.answers(run.id, split="test")
+    split = "test" if answers else "train"
+    answers = answers or reader.answers(run.id, split="train")
+    scores = [_scores(answers.get(trial.number, ())) for trial in trials]
+    if not any(scores):
+        reason = trials[0].evaluation.reason if trials else "nothing is scored yet"
+        raise ConfigError(f"{run.id}: {reason}; so nothing can be said")
+    parent = reader.run(run.spec.parent) if run.spec.parent and rivals is not None else None
+    named = _named(reader, parent, rivals or {}) if parent else {}
+    names = {text: name for name, text in reversed(named.items())}
+    called = _called([names.get(trial.text, trial.text) for trial in trials])
+    examined = [
+        _examined(name, trial, answers.get(trial.number, ())) for name, trial in zip(called, trials, strict=True)
+    ]
+    against = [
+        compare(scores[0], one.name, other)
+        for one, other in zip(examined[1:], scores[1:], strict=True)
+        if scores[0].keys() & other.keys()
+    ]
+    texts = {trial.text for trial in trials}
+    searched = _searched(reader, run, trials[0].text)
+    return Report(
+        run=run.id,
+        split=split,
+        examined=tuple(examined),
+        comparisons=tuple(together(against)),
+        train=searched and searched.value,
+        costs=_spent(reader, run),
+        remarks=reader.remarks(run.id),
+        gained=searched and searched.step > 0,
+        merged={name: names[text] for name, text in named.items() if text in texts and names[text] != name},
+    )
 
 
-def _train(reader: Reader, run: RunRecord) -> float | None:
-    return finalist(reader, reader.run(run.spec.parent)).value if run.spec.parent else None
+def _called(names: Sequence[str]) -> list[str]:
+    """Return short names on one line, each of them another one."""
+    called: list[str] = []
+    for name in names:
+        line = " ".join(name.split()) or "no instruction"
+        short = line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+        number = next(n for n in count(1) if _numbered(short, n) not in called)
+        called.append(_numbered(short, number))
+    return called
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name} ({number})"
+
+
+def _searched(reader: Reader, run: RunRecord, text: str) -> Trial | None:
+    """Return the trial of a text in the search whose examination a run is; None where it is none."""
+    trials = reader.trials(run.spec.parent) if run.spec.parent else []
+    return next((trial for trial in trials if trial.text == text), None)
 
 
 def _spent(reader: Reader, run: RunRecord) -> dict[str, Spending]:
-    runs = {"this examination": run}
+    runs = {"this examination": [run]}
     if run.spec.parent:
-        baselines = {contestant(one.spec): one for one in reader.baselines_of(run.spec.parent)}
-        runs = {"the search": reader.run(run.spec.parent), **baselines, **runs}
-    return {what: sum(reader.spending(one.id), NOTHING_SPENT) for what, one in runs.items()}
+        baselines = {contestant(one.spec): [one] for one in reader.baselines_of(run.spec.parent)}
+        if earlier := [one for one in reader.examinations_of(run.spec.parent) if one.created < run.created]:
+            runs = {"earlier examinations": earlier, **runs}
+        runs = {"the search": [reader.run(run.spec.parent)], **baselines, **runs}
+    return {
+        what: sum((part for one in made for part in reader.spending(one.id)), NOTHING_SPENT)
+        for what, made in runs.items()
+    }
 
 
 def _scores(answers: Sequence[Answer]) -> dict[str, float]:
     return {answer.example: answer.score for answer in answers if answer.score is not None}
 
 
-def _examined(name: str, text: str, answers: Sequence[Answer]) -> Examined:
+def _examined(name: str, trial: Trial, answers: Sequence[Answer]) -> Examined:
     scores = _scores(answers)
     return Examined(
-        name=name or "no instruction",
-        text=text,
-        accuracy=accuracy(list(scores.values())),
+        name=name,
+        text=trial.text,
+        accuracy=accuracy(list(scores.values())) if scores else None,
         unread=sum(answer.extracted is None for answer in answers),
         flagged=sum(answer.flagged for answer in answers),
         failed=len(answers) - len(scores),
         tokens=sum(answer.tokens for answer in answers),
+        reason="" if scores else trial.evaluation.reason,
     )

@@ -39,21 +39,26 @@ def rows(reader: Reader, run: RunRecord) -> list[dict[str, Any]]:
 
 
 def answer_rows(reader: Reader, run: RunRecord) -> list[dict[str, Any]]:
-    """Return what the scorer answered as rows, an example under a trial each, with the reply as it was written."""
+    """Return what the scorer answered as rows, an example under a trial each, with the last prompt and the reply to it.
+
+    Of two prompts (`final`), the last one has the question and the first reply in it.
+    """
     answers = reader.answers(run.id, split=None)  # before the trials, which a run that goes on has recorded with them
     texts = {trial.number: trial.text for trial in reader.trials(run.id)}
     numbers = {one.generation for part in answers.values() for one in part if one.generation is not None}
-    replies = reader.replies(run.id, numbers)
+    asked = reader.asked(numbers)
     return [
         {
             "run": run.id,
             "trial": trial,
             "text": texts[trial],
             **asdict(answer),
-            "reply": replies.get(answer.generation) if answer.generation is not None else None,
+            "prompt": generation and generation.prompt,
+            "reply": generation and generation.samples[0],
         }
         for trial, part in answers.items()
         for answer in part
+        for generation in [asked.get(answer.generation) if answer.generation is not None else None]
     ]
 
 

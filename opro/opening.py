@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from opro.build import build_model, needs_model, problem_fingerprint
 from opro.config import RunConfig
 from opro.errors import ConfigError
-from opro.protocols import LanguageModel, Problem, Scored
+from opro.protocols import Examinable, LanguageModel, Problem, Scored
+from opro.reader import EXAMINER
 from opro.records import RunRecord
 
 
@@ -48,15 +49,34 @@ def _one_model(config: RunConfig) -> bool:
 
 def check_same(run: RunRecord, problem: Problem, opened: Models) -> None:
     """Raise a ConfigError if a stored run would go on with another problem or another model than it began with."""
+    check_same_problem(run, problem)
+    check_same_models(run, opened)
+
+
+def check_same_problem(run: RunRecord, problem: Problem) -> None:
+    """Raise a ConfigError if the problem is not the one that a stored run began with."""
     if problem_fingerprint(problem) != run.spec.problem_fingerprint:
         raise ConfigError(
             f"the problem of {run.id} is not what it was when the run began: has a file or a class of its changed? "
             "Begin a new run, or bring the old state back"
         )
+
+
+def check_same_models(run: RunRecord, opened: Models) -> None:
+    """Raise a ConfigError if a model is not the one that a stored run began with."""
     pairs = ((opened.optimizer, run.spec.fingerprint, "model"), (opened.scorer, run.spec.scorer_fingerprint, "scorer"))
     for model, before, what in pairs:
         if model is not None and model.fingerprint != before:
             raise ConfigError(
                 f"the {what} of {run.id} was {before}, and is {model.fingerprint} now: "
-                "a resumed run would not equal an uninterrupted one; begin a new run"
+                "what the two say must not be mixed; begin a new run, or bring the old one back"
             )
+
+
+def check_searchable(config: RunConfig, problem: Problem) -> None:
+    """Raise a ConfigError if a search would score with what is kept away from it for its verdict."""
+    if isinstance(problem, Examinable) and problem.examines and config.proposer != EXAMINER:
+        raise ConfigError(
+            f"with these settings {config.problem} scores on what is kept for the verdict, which no search may see: "
+            f"only the proposer `{EXAMINER}` takes them, as `opro eval` does"
+        )

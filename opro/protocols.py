@@ -223,6 +223,11 @@ class Examinable(Protocol):
     """A problem that keeps examples away from the optimization, for its verdict."""
 
     @property
+    def examines(self) -> bool:
+        """Whether it scores on the examples that were kept away: then nothing may be searched with it."""
+        ...
+
+    @property
     def rivals(self) -> Mapping[str, str]:
         """The solutions, by what they are called, that one which was found has to be held against."""
         ...

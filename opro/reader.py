@@ -124,9 +124,9 @@ class Reader:
                 found.setdefault(trial, []).append(answer)
         return {trial: tuple(answers) for trial, answers in found.items()}
 
-    def whole_trials(self, run: str) -> list[Trial]:
-        """Return the trajectory with the answers of the scorer in it."""
-        answers = self.answers(run)
+    def whole_trials(self, run: str, *, split: str = "train") -> list[Trial]:
+        """Return the trajectory with the answers of the scorer in it, those to one part of the data."""
+        answers = self.answers(run, split=split)
         return [
             replace(trial, evaluation=replace(trial.evaluation, answers=answers.get(trial.number, ())))
             for trial in self.trials(run)
@@ -143,22 +143,21 @@ class Reader:
         with self._read() as connection:
             return [_generation(row) for row in connection.execute(query)]
 
-    def generation(self, run: str, number: int) -> GenerationRecord:
-        """Return one generation of a run."""
+    def generation(self, number: int) -> GenerationRecord:
+        """Return one generation; an examination may rest on those of an earlier one."""
         table = schema.generations
         with self._read() as connection:
-            row = connection.execute(sa.select(table).where(table.c.run == run, table.c.id == number)).one()
+            row = connection.execute(sa.select(table).where(table.c.id == number)).one()
         return _generation(row)
 
-    def replies(self, run: str, numbers: Collection[int]) -> dict[int, str]:
-        """Return the first text of each of these generations of a run, by number."""
-        table = schema.generations
-        query = sa.select(table.c.id, table.c.samples[0][0].as_string().label("text")).where(table.c.run == run)
-        wanted, found = sorted(numbers), dict[int, str]()
+    def asked(self, numbers: Collection[int]) -> dict[int, GenerationRecord]:
+        """Return generations by their numbers."""
+        query = sa.select(schema.generations)
+        wanted, found = sorted(numbers), dict[int, GenerationRecord]()
         with self._read() as connection:
             for first in range(0, len(wanted), 500):  # databases limit the length of a list
-                rows = connection.execute(query.where(table.c.id.in_(wanted[first : first + 500])))
-                found.update((row.id, row.text) for row in rows)
+                rows = connection.execute(query.where(schema.generations.c.id.in_(wanted[first : first + 500])))
+                found.update((row.id, _generation(row)) for row in rows)
         return found
 
     def standings(self) -> dict[str, Standing]:
@@ -195,6 +194,10 @@ class Reader:
                 Event(row.step, row.role, EventKind(row.kind), row.text, row.facts, row.tokens, row.usd)
                 for row in connection.execute(query)
             ]
+
+    def remarks(self, run: str) -> tuple[str, ...]:
+        """Return what was odd in the data of a run."""
+        return tuple(event.text for event in self.events(run, step=0) if event.kind is EventKind.REMARK)
 
     def samples(self, run: str) -> int:
         """Return how many texts the model wrote in a run."""

@@ -99,11 +99,12 @@ class EventKind(StrEnum):
 
     FAULT = "fault"
     NOTE = "note"
+    REMARK = "remark"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened on the way to an answer, for people: a failed try, or a note such as a constraint not kept.
+    """What people should know: a failed try, a note such as a constraint not kept, or a remark on what is odd in data.
 
     `tokens` and `usd` are what a failed try may have cost at most; `facts` hold its HTTP status and its seconds.
     """

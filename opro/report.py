@@ -37,6 +37,7 @@ class Summary:
         lost_tokens: what tries without a usable answer may have been charged at most; not in `tokens`, nor is
             `lost_usd` in `usd`.
         faults: failed tries.
+        remarks: what is odd in the data.
     """
 
     run: str
@@ -66,6 +67,7 @@ class Summary:
     faults: int
     lost_tokens: int
     lost_usd: float | None
+    remarks: tuple[str, ...]
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields, for JSON."""
@@ -128,6 +130,7 @@ def summarize(reader: Reader, run: RunRecord) -> Summary:
         gap=gap(value, optimum.value, run.spec.direction) if optimum and value is not None else None,
         found=progress.reached(optimum.value) if optimum else None,
         seconds=progress.seconds,
+        remarks=reader.remarks(run.id),
         **_costs(sum(reader.spending(run.id), NOTHING_SPENT)),
     )
 

@@ -16,21 +16,21 @@ from opro.console import (
     cost_table,
     enough,
     estimate_table,
-    examination_table,
     live_answers,
     live_run,
     plain,
+    printable,
     summary_table,
 )
+from opro.errors import BudgetError
 from opro.estimate import estimate
-from opro.examination import Report as Examination
-from opro.examination import report as examined
+from opro.examination import is_evaluation
 from opro.opening import Models, opened_models
 from opro.probing import is_probe, probe_report
-from opro.reader import Reader
-from opro.records import Status
+from opro.reader import EXAMINER, Reader
+from opro.records import RunRecord, Status
 from opro.report import by_role, contestant, replay, summarize, verdict
-from opro.views import print_probe
+from opro.views import examination_of, print_examination, print_probe
 from opro.workbench import Workbench, references_of
 
 
@@ -69,37 +69,46 @@ async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
         console.print(enough(estimates, config.caps), highlight=False)
 
 
-async def score(config: RunConfig, split: str, store: str | None, *, as_json: bool) -> None:
-    """Score the starting solutions of a config on one part of its data, and report."""
+async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:
+    """Score the starting solutions of a config, and report.
+
+    Raises:
+        BudgetError: the budget did not suffice.
+    """
     console = Console(stderr=as_json)
     problem = build_problem(config)
     with closing(Workbench(store)) as workbench, live_answers(console, config.set["task"]):
         run = workbench.reader.run(await workbench.run(config, problem=problem))
-        if run.status is not Status.DONE:
-            console.print(f"{run.id} stopped: {run.reason}", markup=False, highlight=False)
-            return
-        made = examined(workbench.reader, run, split)
-    _print_examination(console, made, as_json=as_json)
+        _check_whole(run, store)
+        print_examination(console, examination_of(workbench.reader, run), as_json=as_json)
 
 
 async def examine(
     name: str, budget: Sequence[str], store: str | None, *, best_of_n: bool = True, as_json: bool = False
 ) -> None:
-    """Score what a run found on examples that it has not seen, and report."""
+    """Score what a run found on examples that it has not seen, and report.
+
+    Raises:
+        BudgetError: the budget did not suffice.
+    """
     console = Console(stderr=as_json)
     with closing(Workbench(store)) as workbench, live_answers(console, "answers of the scorer"):
-        made = await workbench.examine(name, budget=budget, best_of_n=best_of_n)
-    _print_examination(console, made, as_json=as_json)
+        try:
+            made = await workbench.examine(name, budget=budget, best_of_n=best_of_n)
+        except BudgetError as error:
+            raise BudgetError(f"{error}; {_larger('verdict', name, store)}") from error
+    print_examination(console, made, as_json=as_json)
 
 
-def _print_examination(console: Console, made: Examination, *, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(made.as_dict()) + "\n")
-        return
-    console.print(examination_table(made))
-    for sentence in made.sentences:
-        console.print(f"• {sentence}", markup=False, highlight=False)
-    console.print(f"run {made.run}", style="dim", highlight=False)
+def _check_whole(run: RunRecord, store: str | None) -> None:
+    """Raise a BudgetError for an evaluation that its budget stopped."""
+    if run.status is Status.STOPPED:
+        raise BudgetError(f"{run.id} is not complete: {run.reason}; {_larger('resume', run.id, store)}")
+
+
+def _larger(command: str, run: str, store: str | None) -> str:
+    """Say how to go on with a run that its budget stopped."""
+    return f"opro {command} {run} --budget LARGER{f' --store {store}' if store else ''} goes on"
 
 
 def _say_what_is_left(console: Console, first: int, last: int) -> None:
@@ -114,12 +123,16 @@ async def go_on(name: str, changes: Mapping[str, Any], store: str | None, *, as_
     with closing(Workbench(store)) as workbench:
         record = workbench.reader.run(name)
         with live_run(console, run_config({**record.spec.config, **changes}), record.spec.direction) as watch:
-            run = await workbench.resume(record.id, changes, watch=watch)
+            record = workbench.reader.run(await workbench.resume(record.id, changes, watch=watch))
+        if record.spec.proposer == EXAMINER:
+            _check_whole(record, store)
         if is_probe(record) and not as_json:
-            print_probe(console, probe_report(workbench.reader, workbench.reader.run(run)))
-            return
-        await workbench.give_baselines(run)
-        report(workbench.reader, [run], console, store, as_json=as_json)
+            print_probe(console, probe_report(workbench.reader, record))
+        elif is_evaluation(workbench.reader, record):
+            print_examination(console, examination_of(workbench.reader, record), as_json=as_json)
+        else:
+            await workbench.give_baselines(record.id)
+            report(workbench.reader, [record.id], console, store, as_json=as_json)
 
 
 def report(reader: Reader, runs: Sequence[str], console: Console, store: str | None, *, as_json: bool) -> None:
@@ -143,7 +156,6 @@ def report(reader: Reader, runs: Sequence[str], console: Console, store: str | N
         console.print(f"• {sentence}", markup=False, highlight=False)
     for record in records:
         if record.status is Status.STOPPED:
-            console.print(f"• {record.id} stopped: {record.reason}.", markup=False, highlight=False)
-            place = f" --store {store}" if store else ""
-            console.print(f"  opro resume {record.id} --budget LARGER{place} goes on.", highlight=False)
+            console.print(f"• {record.id} stopped: {printable(record.reason)}.", markup=False, highlight=False)
+            console.print(f"  {_larger('resume', record.id, store)}.", markup=False, highlight=False)
     console.print(f"opro show {runs[-1]} [--step K] shows more.", style="dim", highlight=False)

@@ -3,24 +3,29 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 from rich.table import Column, Table
 
 from opro.build import problem_of
 from opro.comparing import contestants_of, flat, label
-from opro.console import cost_table, number, percent, plain, printable, probe_table, summary_table
+from opro.console import cost_table, examination_table, number, percent, plain, printable, probe_table, summary_table
 from opro.contrasting import Contrast, contrast, is_listed
 from opro.errors import ConfigError
+from opro.examination import Report, is_evaluation, report
 from opro.export import answer_rows
 from opro.probing import ProbeReport, is_probe, probe_report
+from opro.protocols import Examinable
 from opro.reader import Reader, is_alive
 from opro.records import RunRecord, Standing, Status
 from opro.registry import find, known_names
 from opro.report import by_role, gap, optimum_of, outcome, replay, summarize, verdict
 from opro.review import review
 from opro.verdict import compare
+
+SETTING = 200
+"""Characters of a setting that are shown."""
 
 WHOLE = 2000
 """Characters of a reply that are shown; the rest stays in the store."""
@@ -55,8 +60,25 @@ def print_probe(console: Console, report: ProbeReport) -> None:
     console.print(f"run {report.run}: `opro ui` draws it", style="dim", highlight=False, markup=False)
 
 
+def examination_of(reader: Reader, run: RunRecord) -> Report:
+    """Return what an evaluation, or the examination of another run, found."""
+    problem = problem_of(run)
+    return report(reader, run, problem.rivals if isinstance(problem, Examinable) else None)
+
+
+def print_examination(console: Console, made: Report, *, as_json: bool = False) -> None:
+    """Print how texts did on examples, and the first one against each of the others; as JSON on standard output."""
+    if as_json:
+        sys.stdout.write(json.dumps(made.as_dict()) + "\n")
+        return
+    console.print(examination_table(made))
+    for sentence in made.sentences:
+        console.print(f"• {printable(sentence)}", markup=False, highlight=False)
+    console.print(f"run {made.run}", style="dim", highlight=False)
+
+
 def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
-    """Show a run: what it is, how far it came, its best solutions, and the verdict; of a probe, what it found."""
+    """Show a run: what it is, how far it came, and what it found, with all that may be said of it."""
     if is_probe(run):
         console.print(f"status: {printable(status(run))}", markup=False, highlight=False)
         print_probe(console, probe_report(reader, run))
@@ -65,9 +87,31 @@ def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
     title = f"{run.spec.problem}, model {run.spec.model or 'none'}"
     console.print(summary_table([(run.spec.proposer, summary)], title))
     console.print(f"status: {printable(status(run))}", markup=False, highlight=False)
-    console.print(f"settings: {label(run.spec.config, flat(run.spec.config))}", markup=False, highlight=False)
+    settings = _shortened(run.spec.config)
+    console.print(f"settings: {label(settings, flat(settings))}", markup=False, highlight=False)
+    for remark in reader.remarks(run.id):
+        console.print(f"data: {printable(remark)}", markup=False, highlight=False)
     if spent := reader.spending(run.id):
         console.print(cost_table(by_role(spent)))
+    if is_evaluation(reader, run):
+        print_examination(console, examination_of(reader, run))
+        return
+    _print_best(console, reader, run)
+    for sentence in verdict(reader, [run]).sentences:
+        console.print(f"• {sentence}", markup=False, highlight=False)
+
+
+def _shortened(value: Any) -> Any:
+    """Return settings with every text in them short and without what a terminal would obey."""
+    if isinstance(value, Mapping):
+        return {name: _shortened(part) for name, part in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_shortened(part) for part in cast("list[Any]", value)]
+    return plain(value, SETTING).plain if isinstance(value, str) else value
+
+
+def _print_best(console: Console, reader: Reader, run: RunRecord) -> None:
+    """Print the best solutions of a run, and what they are compared with."""
     best = Table("trial", "step", "value", "solution", title="best solutions")
     for trial in replay(reader, run).trajectory.top(10):
         best.add_row(str(trial.number), str(trial.step), number(trial.value or 0.0), plain(trial.text))
@@ -75,8 +119,6 @@ def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
     for reference in run.spec.references:
         name = f"{reference.name} (proved)" if reference.optimum else reference.name
         console.print(f"reference {name}: {number(reference.value)}", plain(reference.solution), highlight=False)
-    for sentence in verdict(reader, [run]).sentences:
-        console.print(f"• {sentence}", markup=False, highlight=False)
 
 
 def status(run: RunRecord) -> str:

@@ -15,7 +15,14 @@ from opro.examination import Report, entrants, report
 from opro.journal import Journal
 from opro.ledger import Ledger
 from opro.loop import Limits, Loop, Progress, Watcher, no_watch
-from opro.opening import Models, check_same, opened_models
+from opro.opening import (
+    Models,
+    check_same,
+    check_same_models,
+    check_same_problem,
+    check_searchable,
+    opened_models,
+)
 from opro.protocols import (
     Examinable,
     LanguageModel,
@@ -76,8 +83,10 @@ class Workbench:
         watch: Watcher = no_watch,
     ) -> str:
         """Make a new run and see it to its end, or to that of its budget; return its id."""
-        given = Models(model, scorer)
-        return await self._start(config, problem or build_problem(config), given, study=study, watch=watch)
+        problem = problem or build_problem(config)
+        if not study:
+            _warn(problem)
+        return await self._start(config, problem, Models(model, scorer), study=study, watch=watch)
 
     async def _start(
         self,
@@ -101,6 +110,9 @@ class Workbench:
         baseline_of: RunRecord | None,
         watch: Watcher,
     ) -> str:
+        check_searchable(config, problem)
+        if baseline_of:
+            check_same_models(baseline_of, opened)
         check_costs(config, (opened.optimizer, opened.scorer))
         config = config.model_copy(update={"options": resolve_options(config, opened.optimizer)})
         spec = RunSpec(
@@ -138,6 +150,8 @@ class Workbench:
             ConfigError: it is a baseline, or its problem or model is not what it was.
         """
         run = self.reader.run(name)
+        if run.spec.parent and run.spec.proposer == EXAMINER:
+            raise ConfigError(f"{run.id} examines {run.spec.parent}: `opro verdict {run.spec.parent}` goes on with it")
         if run.spec.parent:
             raise ConfigError(f"{run.id} is a baseline of {run.spec.parent}: resume that one, and it follows")
         return await self._continue(run, changes or {}, problem, Models(model, scorer), watch)
@@ -156,6 +170,7 @@ class Workbench:
         problem = problem or build_problem(config)
         async with opened_models(config, problem, given) as opened:
             check_same(run, problem, opened)
+            check_searchable(config, problem)
             check_costs(config, (opened.optimizer, opened.scorer))
             open_ledger(self.reader, run.id, config.caps)
             journal = self._store.continue_run(run.id, config.model_dump(mode="json"))
@@ -198,9 +213,9 @@ class Workbench:
             progress = Progress(problem.direction)
             steps, stored = self.reader.steps(journal.run), self.reader.whole_trials(journal.run)
             if isinstance(problem, Remembering):
-                problem.recall(stored)
+                problem.recall([*self._examined_before(journal.run), *stored])
             if isinstance(problem, Remarked) and not steps:
-                _remark(journal, problem)
+                _record_data(journal, problem)
             for step, trials in zip(steps, by_step(stored, len(steps)), strict=True):
                 proposer.tell(trials)
                 progress.add(trials, step.asking + step.scoring)
@@ -216,6 +231,19 @@ class Workbench:
             raise
         finally:
             await equipment.end(stopped=stopped)
+
+    def _examined_before(self, name: str) -> list[Trial]:
+        """Return what other examinations of the same search found with the same examples and the same scorer."""
+        run = self.reader.run(name)
+        if run.spec.proposer != EXAMINER or run.spec.parent is None:
+            return []
+        same = (run.spec.problem_fingerprint, run.spec.scorer_fingerprint)
+        return [
+            trial
+            for other in self.reader.examinations_of(run.spec.parent)
+            if other.id != run.id and (other.spec.problem_fingerprint, other.spec.scorer_fingerprint) == same
+            for trial in self.reader.whole_trials(other.id, split="test")
+        ]
 
     async def give_baselines(self, name: str, *, problem: Problem | None = None) -> None:
         """Let the classical searches that fit the problem spend as many evaluations as the run was given.
@@ -262,7 +290,8 @@ class Workbench:
         again. The budget is that of the examination, and of the drawing, each for itself.
 
         Raises:
-            ConfigError: the problem keeps no such examples, or the run found nothing.
+            ConfigError: the problem keeps no such examples, the run has seen them, it found nothing, or its data or a
+                model is not what it was.
             BudgetError: the budget did not suffice.
         """
         run = self.reader.run(name)
@@ -271,6 +300,10 @@ class Workbench:
             raise ConfigError(
                 f"{run.spec.problem} keeps no examples away from the optimization: see `opro show {run.id}`"
             )
+        if problem.examines:
+            raise ConfigError(f"{run.id} was scored on the test examples: none are left that it has not seen")
+        check_same_problem(run, problem)
+        _warn(problem)
         given = models or Models()
         if best_of_n and contestant(run.spec) == "opro":
             await self._draw_blindly(run, tuple(budget), given, watch)
@@ -286,7 +319,7 @@ class Workbench:
             made = self.reader.run(await self._continue(made, {"budget": tuple(budget)}, exam, given, watch))
         if made.status is not Status.DONE:
             raise BudgetError(f"the examination is not complete: {made.reason}")
-        return report(self.reader, made, "test", problem.rivals)
+        return report(self.reader, made, problem.rivals)
 
     async def _draw_blindly(self, run: RunRecord, budget: tuple[str, ...], given: Models, watch: Watcher) -> None:
         """Draw as many candidates as a run scored, from its optimizer model, without showing it what became of any."""
@@ -319,11 +352,18 @@ class Workbench:
         self._store.close()
 
 
-def _remark(journal: Journal, problem: Remarked) -> None:
-    """Note where a run's data come from, and tell the user what is odd in them."""
+def _warn(problem: Problem) -> None:
+    """Tell the user what is odd in the data."""
+    if isinstance(problem, Remarked):
+        for remark in problem.remarks:
+            _LOG.warning("%s", remark)
+
+
+def _record_data(journal: Journal, problem: Remarked) -> None:
+    """Enter in a run's record where its data come from, and what is odd in them."""
     journal.record_event(Event(0, "", EventKind.NOTE, f"data: {problem.source}", {}))
     for remark in problem.remarks:
-        _LOG.warning("%s", remark)
+        journal.record_event(Event(0, "", EventKind.REMARK, remark, {}))
 
 
 async def _in_time(work: Coroutine[Any, Any, str], ledger: Ledger) -> str:

@@ -18,6 +18,8 @@ for task in $tasks; do
         echo "$task with $model" >&2
         run=$(opro run instructions --set "task=$task" --model "$model" --store "$store" --json "$@" |
             python3 -c 'import json, sys; print(json.loads(sys.stdin.readline())["run"])')
-        opro verdict "$run" --store "$store" --json >> "$out"
+        opro verdict "$run" --store "$store" --json |
+            python3 -c 'import json, sys; print(json.dumps({"task": sys.argv[1], "model": sys.argv[2]} | json.load(sys.stdin)))' \
+                "$task" "$model" >> "$out"
     done
 done

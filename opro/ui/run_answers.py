@@ -43,7 +43,7 @@ def show(reader: Reader, store: str, run: RunRecord) -> None:
     st.caption(f"{len(rows)} of {len(pairs)} answers. Choose a row to read the question and the reply.")
     places: list[int] = chosen["selection"]["rows"]
     for place in places:
-        _exchange(reader, run, rows[place])
+        _exchange(reader, rows[place])
 
 
 def _wanted(kind: str, one: Answer, other: Answer | None) -> bool:
@@ -71,11 +71,11 @@ def _answer_row(one: Answer, other: Answer | None) -> dict[str, Any]:
     return row | ({"beside it: read as": other.extracted, "beside it: score": other.score} if other else {})
 
 
-def _exchange(reader: Reader, run: RunRecord, pair: tuple[Answer, Answer | None]) -> None:
+def _exchange(reader: Reader, pair: tuple[Answer, Answer | None]) -> None:
     """Show the prompt and the reply behind answers."""
     for one in pair:
         if one is not None and one.generation is not None:
-            made = reader.generation(run.id, one.generation)
+            made = reader.generation(one.generation)
             st.text("Asked:")
             parts.verbatim(made.prompt, f"asked-{made.id}")
             st.text(f"Answered (read as {one.extracted}, right is {one.gold}):")

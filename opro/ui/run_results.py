@@ -6,7 +6,7 @@ import streamlit as st
 
 from opro.config import as_toml, run_config
 from opro.errors import ConfigError
-from opro.examination import Report, report
+from opro.examination import Examined, report
 from opro.export import TABLES, as_text
 from opro.pictures import blank
 from opro.protocols import Examinable
@@ -75,11 +75,16 @@ def _examination(reader: Reader, store: str, run: RunRecord) -> None:
     problem = data.problem_at(run.id, run)
     if not isinstance(problem, Examinable):
         return
+    if problem.examines:
+        st.subheader("On the examples that are kept away", anchor=False)
+        if run.status is Status.DONE:
+            _judged(reader, run, problem)
+        return
     st.subheader("On examples that the run has not seen", anchor=False)
     made = next((one for one in reversed(reader.examinations_of(run.id)) if one.status is Status.DONE), None)
     judged = made is not None and reader.trials(made.id)[0].text == _best(reader, run)
     if made is not None:
-        _judged(report(reader, made, "test", problem.rivals))
+        _judged(reader, made, problem)
         if not judged:
             st.caption("The run has found something better since.")
     if not judged and data.state(run) != "running":
@@ -93,24 +98,31 @@ def _best(reader: Reader, run: RunRecord) -> str:
         return ""
 
 
-def _judged(judged: Report) -> None:
-    rows = [
-        {
-            "what": parts.short(one.name, 60),
-            "accuracy, %": 100 * one.accuracy.mean,
-            "from": 100 * one.accuracy.low,
-            "to": 100 * one.accuracy.high,
-            "n": one.accuracy.n,
-            "unread": one.unread,
-            "flagged": one.flagged,
-            "text": parts.short(one.text, 300),
-        }
-        for one in judged.examined
-    ]
+def _judged(reader: Reader, made: RunRecord, problem: Examinable) -> None:
+    try:
+        judged = report(reader, made, problem.rivals)
+    except ConfigError as error:  # all scoring failed
+        parts.explained(error)
+        return
+    rows = [_judged_row(one) for one in judged.examined]
     number = st.column_config.NumberColumn(format="%.1f")
     columns: dict[str, Any] = dict.fromkeys(("accuracy, %", "from", "to"), number)
     st.dataframe(rows, hide_index=True, column_config=columns, alt="Accuracies on the test examples")
     parts.sentences(judged.sentences)
+
+
+def _judged_row(one: Examined) -> dict[str, Any]:
+    share = one.accuracy
+    return {
+        "what": parts.short(one.name, 60),
+        "accuracy, %": share and 100 * share.mean,
+        "from": share and 100 * share.low,
+        "to": share and 100 * share.high,
+        "n": share.n if share else 0,
+        "unread": one.unread,
+        "flagged": one.flagged,
+        "text": parts.short(one.text, 300),
+    }
 
 
 def _offer(reader: Reader, store: str, run: RunRecord) -> None:

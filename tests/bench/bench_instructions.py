@@ -57,9 +57,11 @@ def row(task: str, workbench: Workbench, made: Report, minutes: float) -> str:
     """Return a task's line of the table."""
     run = workbench.reader.run(made.run).spec.parent or made.run
     summary = summarize(workbench.reader, workbench.reader.run(run))
-    cells = [task, f"{summary.unique}", percent(made.train or 0.0), percent(made.examined[0].accuracy.mean)]
+    found = made.examined[0].accuracy
+    assert found is not None, made.examined[0].reason
+    cells = [task, f"{summary.unique}", percent(made.train or 0.0), percent(found.mean)]
     cells += [against(made.comparisons, name) for name in ("no instruction", "step by step", BEST_OF_N)]
-    return f"| {' | '.join(cells)} | {made.examined[0].accuracy.n} | {minutes:.0f} |"
+    return f"| {' | '.join(cells)} | {found.n} | {minutes:.0f} |"
 
 
 def against(comparisons: Sequence[PairedComparison], name: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from opro import cli
 from opro.config import run_config
 from opro.errors import ContextError
+from opro.export import answer_rows
 from opro.headway import heard
 from opro.reader import Reader
 from opro.records import EventKind
@@ -33,8 +34,8 @@ def rows_of(path: Path) -> str:
     return str(path)
 
 
-async def scored(store: str, data: str, texts: list[str], scorer: ScriptedModel) -> str:
-    settings = {"task": data, "kind": "number", "start": texts, "racing": False}
+async def scored(store: str, data: str, texts: list[str], scorer: ScriptedModel, **more: str) -> str:
+    settings = {"task": data, "kind": "number", "start": texts, "racing": False, **more}
     config = run_config({"problem": "instructions", "proposer": "none", "steps": 0, "set": settings})
     workbench = Workbench(store)
     run = await workbench.run(config, scorer=scorer)
@@ -66,6 +67,18 @@ async def test_the_answers_are_exported_with_the_replies(
     assert all((row["score"] == "1.0") == (row["gold"] == "3") for row in rows)
 
 
+async def test_the_answers_are_exported_with_the_question_and_what_came_before_the_final_answer(
+    store: str, tmp_path: Path
+) -> None:
+    scorer = ScriptedModel(lambda request: ["It is 3." if len(request.prompt) > 1 else "Let me see: 1 and 2."])
+    run = await scored(store, rows_of(tmp_path / "sums.jsonl"), ["Add."], scorer, final="So the answer is")
+    reader = Reader(store)
+    rows = answer_rows(reader, reader.run(run))
+    assert rows
+    assert all("What is" in row["prompt"] and "Let me see: 1 and 2." in row["prompt"] for row in rows)
+    assert {row["reply"] for row in rows} == {"It is 3."}
+
+
 async def test_flagged_replies_are_shown_for_a_person_to_decide(
     store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,7 +97,8 @@ async def test_the_record_says_what_the_data_were_and_what_is_odd_in_them(store:
     run = await scored(store, str(data), ["Add."], ScriptedModel(["It is 3."]))
     notes = [event.text for event in Reader(store).events(run) if event.kind is EventKind.NOTE]
     assert any("sums.jsonl" in note and "sha256" in note.lower() for note in notes)
-    assert any("more than once" in note for note in notes)
+    (remark,) = Reader(store).remarks(run)
+    assert "more than once" in remark
 
 
 async def test_how_far_the_scoring_has_come_is_told_to_the_end(store: str, tmp_path: Path) -> None:

@@ -187,6 +187,11 @@ def test_no_exemplar_is_of_the_test_split(make: Make) -> None:
     assert "Ground truth answer: " in shown
 
 
+def test_a_system_message_for_a_scorer_that_continues_a_text_is_an_error(make: Make) -> None:
+    with pytest.raises(ConfigError, match="`system` is for a chat"):
+        make(form="plain", system="Be brief.")
+
+
 def test_an_empty_training_split_is_an_error(make: Make) -> None:
     with pytest.raises(ConfigError, match="the train split is empty"):
         make(train=0)

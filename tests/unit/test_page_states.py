@@ -169,6 +169,25 @@ async def test_a_run_without_any_success_says_why(store: str, shown: Any) -> Non
     assert "it is *refused* <b>" in app.code[0].value
 
 
+async def test_an_evaluation_shows_its_result_and_offers_no_verdict_on_what_it_has_seen(
+    store: str, shown: Any, tmp_path: Path
+) -> None:
+    data = tmp_path / "sums.csv"
+    text = "question,answer\n" + "".join(f"{n} + {n}?,{2 * n}\n" for n in range(20))
+    data.write_text(text)
+    settings = {"task": str(data), "kind": "number", "split": "test", "start": ["Think.", "Guess."]}
+    config = {"problem": "instructions", "set": settings, "proposer": "none", "steps": 0}
+    workbench = Workbench(store)
+    run = await workbench.run(run_config(config), scorer=ScriptedModel(["It is 4."]))
+    workbench.close()
+    app = shown(run)
+    app.session_state["tab"] = "Verdict"
+    app.run()
+    assert not app.exception
+    assert "Think. against Guess." in said(app)
+    assert "opro verdict" not in "".join(one.value for one in app.code)
+
+
 def test_a_wrong_value_is_told_at_its_field(store: str, shown: Any) -> None:
     app = shown(page="new")
     app.text_input(key="set-linear-regression-noise").set_value("-1").run()

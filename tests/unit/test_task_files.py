@@ -37,6 +37,13 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
     assert read.notes == ()
 
 
+@pytest.mark.parametrize("blank", ["\u2028", "\x85", "\x0c"])
+def test_only_real_line_breaks_end_a_row(tmp_path: Path, blank: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"question,answer\r\nwhat{blank}now,1\r\nx,2".encode())
+    assert [row["question"] for row in read_rows(path).rows] == [f"what{blank}now", "x"]
+
+
 def test_json_lines_may_have_the_ending_json(tmp_path: Path) -> None:
     path = written(tmp_path, "a.jsonl").rename(tmp_path / "b.json")
     assert list(read_rows(path).rows) == ROWS

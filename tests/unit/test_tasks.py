@@ -141,6 +141,12 @@ def test_an_unknown_task_names_the_nearest_known_one(task: str, near: str) -> No
         load(task)
 
 
+@pytest.mark.parametrize("task", ["bbh/nope", "mmlu/nope", "gsm8"])
+def test_an_unknown_task_is_told_as_such_where_data_are_given_too(task: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown task '{task}'"):
+        load(task, data=DATA)
+
+
 def test_columns_of_your_own_data_are_not_for_a_known_benchmark() -> None:
     with pytest.raises(ConfigError, match="`template` is for your own data"):
         load("gsm8k", data=DATA, template="{question}")
@@ -226,6 +232,12 @@ def test_gold_answers_that_cannot_be_read_are_listed_by_id(tmp_path: Path) -> No
     assert task.notes == (f"1 gold answer cannot be read as number: {bad.id}",)
     with pytest.raises(ConfigError, match="none of the gold answers can be read as number"):
         own(tmp_path, "question,answer\n" + "".join(f"q{n},many\n" for n in range(10)))
+
+
+def test_a_gold_answer_beside_the_two_words_of_a_task_is_named_with_its_question(tmp_path: Path) -> None:
+    rows = "question,answer\n" + "".join(f"q{n},{'yes' if n % 2 else 'no'}\n" for n in range(10)) + "q10,maybe\n"
+    with pytest.raises(ConfigError, match="beside the two most frequent: 'maybe' to 'q10'"):
+        own(tmp_path, rows, kind="boolean")
 
 
 def test_rows_without_a_question_or_an_answer_are_left_out_and_named(tmp_path: Path) -> None:
