@@ -108,7 +108,7 @@ def evaluation(answers: Sequence[Answer], standing: Standing | None = None) -> E
         return Evaluation.failed(f"the scoring failed on all {failed} examples: {answers[0].failure}")
     share = accuracy(scores)
     metrics = {"n": float(len(scores)), "low": share.low, "high": share.high, "failed": float(failed)}
-    metrics |= {"unread": float(sum(answer.extracted is None for answer in answers))}
+    metrics |= {"unread": float(sum(one.extracted is None and not one.failure for one in answers))}
     if standing is None or standing.state is not State.DROPPED:
         return Evaluation(share.mean, metrics=metrics, answers=tuple(answers))
     metrics |= {"low": standing.low, "high": standing.high, "dropped": 1.0}

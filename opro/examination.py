@@ -25,7 +25,7 @@ class Examined:
         flagged: answers of which two ways of reading disagree.
         failed: examples whose scoring failed.
         tokens: of all answers.
-        reason: why there is no accuracy.
+        reason: why the scoring failed, on all examples or on the first where it did.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Examined:
     @property
     def mute(self) -> bool:
         """Whether there are replies, and none could be read."""
-        return self.accuracy is not None and self.unread == self.accuracy.n + self.failed
+        return self.accuracy is not None and self.unread == self.accuracy.n
 
     def sentence(self, split: str) -> str:
         """Say what it reached, or why that is not known."""
@@ -87,6 +87,8 @@ class Report:
         said += [compared.get(one.name, f"{one.sentence(self.split)} It is compared with nothing.") for one in others]
         said += [f"{name} is the same text as {other}." for name, other in self.merged.items()]
         said += [f"No reply under {one.name} could be read." for one in self.examined if one.mute]
+        partly = [one for one in self.examined if one.failed and one.accuracy]
+        said += [f"{one.name}: the scoring failed on {one.failed} examples, first with {one.reason}." for one in partly]
         return [*said, *self._costs()]
 
     def _costs(self) -> list[str]:
@@ -213,13 +215,14 @@ def _scores(answers: Sequence[Answer]) -> dict[str, float]:
 
 def _examined(name: str, trial: Trial, answers: Sequence[Answer]) -> Examined:
     scores = _scores(answers)
+    failures = [answer.failure for answer in answers if answer.failure]
     return Examined(
         name=name,
         text=trial.text,
         accuracy=accuracy(list(scores.values())) if scores else None,
-        unread=sum(answer.extracted is None for answer in answers),
+        unread=sum(answer.extracted is None and not answer.failure for answer in answers),
         flagged=sum(answer.flagged for answer in answers),
         failed=len(answers) - len(scores),
         tokens=sum(answer.tokens for answer in answers),
-        reason="" if scores else trial.evaluation.reason,
+        reason=next(iter(failures), "") if scores else trial.evaluation.reason,
     )

@@ -124,6 +124,16 @@ class Reader:
                 found.setdefault(trial, []).append(answer)
         return {trial: tuple(answers) for trial, answers in found.items()}
 
+    def failed_answers(self, run: str) -> tuple[int, int, str]:
+        """Return how many examples could not be scored, of how many that were asked, and why the first could not."""
+        table = schema.answers
+        failed = sa.and_(table.c.run == run, table.c.failure != "")
+        with self._read() as connection:
+            asked = connection.execute(sa.select(sa.func.count()).where(table.c.run == run)).scalar_one()
+            count = connection.execute(sa.select(sa.func.count()).where(failed)).scalar_one()
+            first = sa.select(table.c.failure).where(failed).order_by(table.c.trial).limit(1)
+            return count, asked, connection.execute(first).scalar() or ""
+
     def whole_trials(self, run: str, *, split: str = "train") -> list[Trial]:
         """Return the trajectory with the answers of the scorer in it, those to one part of the data."""
         answers = self.answers(run, split=split)
@@ -142,13 +152,6 @@ class Reader:
             query = query.where(table.c.role == role)
         with self._read() as connection:
             return [_generation(row) for row in connection.execute(query)]
-
-    def generation(self, number: int) -> GenerationRecord:
-        """Return one generation; an examination may rest on those of an earlier one."""
-        table = schema.generations
-        with self._read() as connection:
-            row = connection.execute(sa.select(table).where(table.c.id == number)).one()
-        return _generation(row)
 
     def asked(self, numbers: Collection[int]) -> dict[int, GenerationRecord]:
         """Return generations by their numbers."""

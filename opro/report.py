@@ -181,7 +181,15 @@ def verdict(reader: Reader, runs: Sequence[RunRecord]) -> Verdict:
         for baseline in reader.baselines_of(run.id):
             baselines.setdefault(contestant(baseline.spec), []).append(outcome(reader, baseline))
     outcomes = [outcome(reader, run) for run in runs]
-    return judge(contestant(runs[0].spec), outcomes, baselines, runs[0].spec.direction)
+    said = judge(contestant(runs[0].spec), outcomes, baselines, runs[0].spec.direction)
+    failures = [sentence for run in runs if (sentence := _failures(reader, run.id))]
+    return replace(said, sentences=(*said.sentences, *failures))
+
+
+def _failures(reader: Reader, run: str) -> str:
+    """Tell of the examples whose scoring failed, empty where there are none."""
+    failed, answers, reason = reader.failed_answers(run)
+    return f"The scoring failed on {failed:,} of {answers:,} examples, first with: {reason}." if failed else ""
 
 
 def outcome(reader: Reader, run: RunRecord) -> Outcome:

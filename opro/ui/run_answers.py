@@ -75,7 +75,10 @@ def _exchange(reader: Reader, pair: tuple[Answer, Answer | None]) -> None:
     """Show the prompt and the reply behind answers."""
     for one in pair:
         if one is not None and one.generation is not None:
-            made = reader.generation(one.generation)
+            made = reader.asked([one.generation]).get(one.generation)
+            if made is None:
+                st.text("The exchange was deleted with the examination that it came from.")
+                continue
             st.text("Asked:")
             parts.verbatim(made.prompt, f"asked-{made.id}")
             st.text(f"Answered (read as {one.extracted}, right is {one.gold}):")

@@ -14,6 +14,7 @@ from opro.export import answer_rows
 from opro.headway import heard
 from opro.reader import Reader
 from opro.records import EventKind
+from opro.report import verdict
 from opro.types import Generation, Request
 from opro.workbench import Workbench
 from scorer_models.scripted import ScriptedModel
@@ -52,6 +53,23 @@ async def test_an_instruction_too_long_for_the_scorer_fails_and_the_others_are_s
     assert "the prompt is too long" in long.evaluation.reason
     answers = Reader(store).answers(run)
     assert all(answer.failure == "" for answer in answers[0])
+
+
+async def test_examples_on_which_a_users_function_raises_are_counted_where_a_run_is_shown(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judge = tmp_path / "judge.py"
+    judge.write_text("def right(reply, gold):\n    return {'3': 1, '4': 0}[gold]\n")
+    run = await scored(store, rows_of(tmp_path / "sums.jsonl"), ["Add."], ScriptedModel(["3"]), kind=f"{judge}:right")
+    failed, answers, reason = Reader(store).failed_answers(run)
+    assert 0 < failed <= answers == 6
+    assert reason.startswith("KeyError")
+    said = verdict(Reader(store), [Reader(store).run(run)]).sentences
+    assert said[-1] == f"The scoring failed on {failed} of 6 examples, first with: {reason}."
+    monkeypatch.setattr(sys, "argv", ["opro", "show", run, "--store", store])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert f"failed on {failed} examples, first with KeyError" in " ".join(capsys.readouterr().out.split())
 
 
 async def test_the_answers_are_exported_with_the_replies(
