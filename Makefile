@@ -53,7 +53,7 @@ screenshots: $(VENV)/dev
 bench: $(VENV)/dev
 	for name in linear_regression tsp overhead local_model openai throughput racing page update_rules; do \
 		$(BIN)/python -m tests.bench.bench_$$name || exit 1; done
-	@echo "bench_scoring, bench_vllm, bench_instructions and bench_loop want data, models or servers, bench_equations hours: see BENCHMARKS.md"
+	@echo "bench_scoring, bench_reading, bench_vllm, bench_instructions and bench_loop want data, models or servers, bench_equations hours: see BENCHMARKS.md"
 
 clean:
 	rm -rf $(VENV) $(VLLM_VENV)

@@ -114,10 +114,10 @@ def read(path: Path) -> Floats:
     return np.loadtxt(path, delimiter=",", ndmin=2)
 
 
-def drawn(matrix: Floats, n: int, rng: np.random.Generator, *, ordered: bool) -> Floats:
-    """Return the candidates of a replay: at most CANDIDATES rows, n examples."""
-    rows = np.arange(len(matrix)) if ordered else rng.permutation(len(matrix))
-    return matrix[np.ix_(rows[:CANDIDATES], rng.permutation(matrix.shape[1])[:n])]
+def drawn(matrix: Floats, n: int, rng: np.random.Generator, given: argparse.Namespace) -> Floats:
+    """Return the candidates of a replay: as many rows as are wanted, if there are as many, and n examples."""
+    rows = np.arange(len(matrix)) if given.ordered else rng.permutation(len(matrix))
+    return matrix[np.ix_(rows[: given.candidates], rng.permutation(matrix.shape[1])[:n])]
 
 
 def line(name: str, replays: Iterator[Replay]) -> str:
@@ -173,6 +173,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--n", type=int, nargs="+", default=[50, 100, 261])
     parser.add_argument("--keep", type=int, nargs="+", default=[1, 3])
     parser.add_argument("--size", type=int, default=8, help="candidates of a step")
+    parser.add_argument("--candidates", type=int, default=CANDIDATES, help="of a replay, the start counted")
     parser.add_argument("--alpha", type=float, default=Rules().alpha)
     parser.add_argument("--margin", type=float, default=Rules().margin)
     parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=list(WORLDS))
@@ -186,8 +187,8 @@ def replays(given: argparse.Namespace, matrix: Floats | None, name: str, n: int,
     """Replay the matrix, or simulated worlds of that name."""
     for seed in range(given.replays):
         rng = np.random.default_rng([seed, n])
-        rows = simulate(WORLDS[name], n, rng) if matrix is None else drawn(matrix, n, rng, ordered=given.ordered)
-        yield replay(rows, rules, given.size, rng)
+        made = simulate(WORLDS[name], n, rng, given.candidates) if matrix is None else drawn(matrix, n, rng, given)
+        yield replay(made, rules, given.size, rng)
 
 
 def show_replays(given: argparse.Namespace) -> None:
