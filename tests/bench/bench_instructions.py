@@ -9,13 +9,12 @@ there already is not asked again, so an interrupted benchmark goes on where it w
 import argparse
 import asyncio
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from opro.config import RunConfig, run_config
 from opro.examination import BEST_OF_N, Report
-from opro.paired import PairedComparison, percent
+from opro.paired import percent
 from opro.records import Status
 from opro.report import summarize
 from opro.workbench import Workbench
@@ -60,17 +59,17 @@ def row(task: str, workbench: Workbench, made: Report, minutes: float) -> str:
     found = made.examined[0].accuracy
     assert found is not None, made.examined[0].reason
     cells = [task, f"{summary.unique}", percent(made.train or 0.0), percent(found.mean)]
-    cells += [against(made.comparisons, name) for name in ("no instruction", "step by step", BEST_OF_N)]
+    cells += [against(made, name) for name in ("no instruction", "step by step", BEST_OF_N)]
     return f"| {' | '.join(cells)} | {found.n} | {minutes:.0f} |"
 
 
-def against(comparisons: Sequence[PairedComparison], name: str) -> str:
+def against(made: Report, name: str) -> str:
     """Return a rival's accuracy and the difference to it."""
-    for one in comparisons:
+    for one in made.comparisons:
         if one.other == name:
             interval = f"{percent(one.low)} to {percent(one.high)}"
             return f"{percent(one.other_mean)}: {percent(one.difference)} ({interval}), p = {one.p:.2g}"
-    return "the same text"
+    return "the same text" if name in made.merged else "not asked"
 
 
 async def main() -> None:
