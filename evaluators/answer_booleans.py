@@ -91,9 +91,8 @@ class BooleanKind:
         return said[0] if said else None
 
     def opening(self, sentence: str, example: Example) -> str | None:
-        """Return the word that is all the sentence says, or in which it ends where it says that something is so."""
-        concludes = _CONCLUDES.search(sentence) or len(sentence.split()) == 1
-        return self.lenient(sentence, example) if concludes else None
+        """Return the word in which the sentence ends, where it says that something is so, or comes to it."""
+        return self.lenient(sentence, example) if _CONCLUDES.search(sentence) else None
 
     def same(self, value: str, gold: str) -> bool:
         """Say whether it is the same word."""

@@ -113,10 +113,8 @@ class NumberKind:
         return canonical(found[0].value) if bare else None
 
     def opening(self, sentence: str, example: Example) -> str | None:
-        """Return the number that is all the sentence says, or how many of what is asked for it counts in a list."""
+        """Return how many of what is asked for a sentence counts that lists what there is."""
         found = _count_of(plain(sentence), example.question)
-        if found is None and len(sentence.split()) == 1:
-            found = next((mention.value for mention in _all_mentions(plain(sentence))), None)
         return None if found is None else canonical(found)
 
     def same(self, value: str, gold: str) -> bool:

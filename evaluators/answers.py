@@ -23,7 +23,7 @@ __all__ = ["PAIRS", "AnswerKind", "Extraction", "credit", "extract", "is_right",
 KINDS = ("number", "choice", "boolean", "text", "regex:PATTERN", "module:function")
 
 
-_LEADS = re.compile(r"(?:(?:to|let|let's|first|we|sure|here|given)\b|\d{1,3}[.)]$)", re.IGNORECASE)
+_LEADS = re.compile(r"(?:to|let|let's|first|we|sure|here|given)\b", re.IGNORECASE)
 
 
 class ReadKind(Protocol):
@@ -162,15 +162,10 @@ def _without_last_word(text: str) -> str:
 
 
 def _opening(text: str) -> str:
-    """Return the first sentence of a response that goes on behind it; "" for one that only leads to an answer.
-
-    A line of one word is a sentence: "A: False" is answered by its first line, even where the model goes on with "B:".
-    """
+    """Return the first sentence of a response that goes on behind it; "" for one that only leads to an answer."""
     text = evened(text).strip()
-    line = first_line(text)
-    first = sentences(line)[0].strip()
-    ends = first.endswith((".", "!")) or (len(line.split()) == 1 and not line.endswith(":"))
-    return first if ends and len(first) < len(text) and not _LEADS.match(first) else ""
+    first = sentences(first_line(text))[0].strip()
+    return "" if _LEADS.match(first) or len(first) == len(text) or not first.endswith((".", "!")) else first
 
 
 def credit(extraction: Extraction, example: Example) -> float:

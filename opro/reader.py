@@ -127,12 +127,12 @@ class Reader:
     def failed_answers(self, run: str) -> tuple[int, int, str]:
         """Return how many examples could not be scored, of how many that were asked, and why the first could not."""
         table = schema.answers
-        failed = sa.and_(table.c.run == run, table.c.failure != "")
+        failed = sa.func.nullif(table.c.failure, "")
+        counts = sa.select(sa.func.count(failed), sa.func.count()).where(table.c.run == run)
+        first = sa.select(failed).where(table.c.run == run, failed.is_not(None)).order_by(table.c.trial).limit(1)
         with self._read() as connection:
-            asked = connection.execute(sa.select(sa.func.count()).where(table.c.run == run)).scalar_one()
-            count = connection.execute(sa.select(sa.func.count()).where(failed)).scalar_one()
-            first = sa.select(table.c.failure).where(failed).order_by(table.c.trial).limit(1)
-            return count, asked, connection.execute(first).scalar() or ""
+            count, asked = connection.execute(counts).one()
+            return count, asked, connection.execute(first).scalar_one() if count else ""
 
     def whole_trials(self, run: str, *, split: str = "train") -> list[Trial]:
         """Return the trajectory with the answers of the scorer in it, those to one part of the data."""

@@ -126,6 +126,8 @@ async def race(given: argparse.Namespace, model: LanguageModel, quiz: Quiz, exam
             f"{given.steps} steps of {FIRST} on {given.train} examples: {seconds:.1f} s for {scored} answers",
             flush=True,
         )
+        for step in reader.steps(run):
+            print(f"  step {step.step}: {step.asking:.0f} s of proposing, {step.scoring:.0f} s of scoring")
         alone = await plain(model, reader, run, quiz, examples)
         every = len(reader.trials(run)) * len(examples)
         print(f"plain loop: {alone:.1f} s for {every} answers, {alone / seconds:.1f} times as long")

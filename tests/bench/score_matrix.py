@@ -68,7 +68,6 @@ async def main() -> None:
     parser.add_argument("--task", default="bbh/boolean_expressions")
     parser.add_argument("--train", type=int, default=50)
     parser.add_argument("--reply-tokens", type=int, default=4)
-    parser.add_argument("--completion", action="store_true", help="ask for a plain completion, not in a chat")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     task = load_task(TaskConfig(task=given.task, data=given.data, train=given.train))
@@ -76,7 +75,7 @@ async def main() -> None:
     model = open_model(given.model)
     paced = PacedModel(model, Pace(Limits(128, None, None, 900.0)))
     print(machine())
-    quiz = Quiz(task.kind, Layout("Q_end", chat=not given.completion), paced, given.reply_tokens, "", "train")
+    quiz = Quiz(task.kind, Layout("Q_end"), paced, given.reply_tokens, "", "train")
     matrix = stored(given.out, texts)
     began = time.perf_counter()
     with heard(lambda done, most: print(f"{done}/{most}", flush=True) if done % 1000 == 0 else None):
