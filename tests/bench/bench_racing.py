@@ -5,7 +5,8 @@ python -m tests.bench.bench_racing [--replays 200] [--n 50 100 261] [--keep 1 3]
 Each replay takes 201 candidates (--candidates) with scores on all examples, the first as the start, the others in
 steps of 8. Full scoring asks N calls for each. "within" is how often the score of the instruction that racing selects
 is at most one standard error of an accuracy below that of the best of all (which full scoring selects); "k-th" is the
-same for the k-th best. Without --matrix the scores are simulated: accuracies of 40-70 %, each example with a difficulty of its own.
+same for the k-th best. Without --matrix the scores are simulated: accuracies of 40-70 %, each example with a difficulty
+of its own.
 A matrix (candidates x examples, of 0 and 1 or between) is read from .npz (its first array) or .csv; its candidates are
 shuffled for every replay, unless --ordered says to keep their order, and its examples are drawn without replacement.
 
