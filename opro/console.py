@@ -14,6 +14,7 @@ from opro.config import RunConfig
 from opro.estimate import Estimate
 from opro.examination import Report
 from opro.headway import heard
+from opro.judging import number
 from opro.loop import Watcher, no_watch
 from opro.paired import percent as shares
 from opro.probing import ProbeReport
@@ -21,7 +22,6 @@ from opro.records import Spending
 from opro.report import Summary
 from opro.trajectory import Trajectory
 from opro.types import Direction, Trial
-from opro.verdict import number
 
 CUT = 60
 """Characters of a solution that fit into a table."""

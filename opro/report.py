@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from opro.errors import ConfigError
+from opro.judging import Outcome, Verdict, judge
 from opro.loop import Progress
 from opro.reader import Reader
 from opro.records import RunRecord, RunSpec, Spending, Status
 from opro.trajectory import Trajectory
 from opro.types import Direction, Reference, Trial, Usage
-from opro.verdict import Outcome, Verdict, judge
 
 BLIND = "opro (blind)"
 """What the run is called in which the optimizer model is shown none of the solutions."""

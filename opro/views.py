@@ -15,6 +15,7 @@ from opro.contrasting import Contrast, contrast, is_listed
 from opro.errors import ConfigError
 from opro.examination import Report, is_evaluation, report
 from opro.export import answer_rows
+from opro.judging import compare
 from opro.probing import ProbeReport, is_probe, probe_report
 from opro.protocols import Examinable
 from opro.reader import Reader, is_alive
@@ -22,7 +23,6 @@ from opro.records import RunRecord, Standing, Status
 from opro.registry import find, known_names
 from opro.report import by_role, gap, optimum_of, outcome, replay, summarize, verdict
 from opro.review import review
-from opro.verdict import compare
 
 SETTING = 200
 """Characters of a setting that are shown."""

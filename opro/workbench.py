@@ -13,6 +13,7 @@ from opro.equipment import Equipment, check_costs, noted, open_ledger
 from opro.errors import BudgetError, ConfigError, OproError
 from opro.examination import Report, entrants, report
 from opro.journal import Journal
+from opro.judging import Verdict
 from opro.ledger import Ledger
 from opro.loop import Limits, Loop, Progress, Watcher, no_watch
 from opro.opening import (
@@ -40,7 +41,6 @@ from opro.records import Event, EventKind, RunRecord, RunSpec, Status
 from opro.report import BLIND, Summary, by_step, contestant, optimum_of, summarize, verdict
 from opro.store import Store, default_store
 from opro.types import Reference, Trial
-from opro.verdict import Verdict
 
 _LOG = logging.getLogger("opro")
 

@@ -11,13 +11,13 @@ from opro.build import problem_of
 from opro.comparing import contestants_of
 from opro.contrasting import contrast, is_listed
 from opro.errors import ConfigError
+from opro.judging import compare
 from opro.pictures import COLOURS, Picture, blank, stretch
 from opro.protocols import Contrasted
 from opro.reader import Reader
 from opro.records import RunRecord
 from opro.report import outcome, summarize
 from opro.ui import charts, data, parts
-from opro.verdict import compare
 
 AXES = {"candidates": "candidates scored", "seconds": "seconds of asking and scoring", "tokens": "tokens", "usd": "usd"}
 GRID = 200

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opro.judging import ENOUGH, Outcome, compare, interval, judge, paired_test
 from opro.types import Direction, Reference
-from opro.verdict import ENOUGH, Outcome, compare, interval, judge, paired_test
 
 OPTIMUM = Reference("optimum", 10.0, optimum=True)
 
