@@ -108,6 +108,11 @@ class Instructions:
         """See Examinable."""
         return {"no instruction": HUMAN[0], "step by step": HUMAN[1]}
 
+    @property
+    def withheld(self) -> int:
+        """See Withholding."""
+        return len(self.task.test)
+
     def examination(self, texts: Sequence[str]) -> Self:
         """See Examinable."""
         given = self.config.model_dump(exclude_unset=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opro import cli_probe
+from opro import cli_best, cli_probe
 from opro.cli_options import (
     BudgetOption,
     ConcurrencyOption,
@@ -38,6 +38,7 @@ app = typer.Typer(
     help="A workbench in which a language model is the optimizer.",
 )
 app.command("probe")(cli_probe.probe)
+app.command("best")(cli_best.best)
 
 
 @app.command()
@@ -75,6 +76,9 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     store: StoreOption = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Estimate tokens and money, and stop.")] = False,
+    judged: Annotated[
+        bool, typer.Option("--verdict", help="Then do what `opro verdict` does, with what is left of --budget.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Optimize a problem, then say what was gained, beside baselines with the same allowance of evaluations."""
@@ -111,7 +115,7 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
         return
     from opro.sessions import study
 
-    interruptible(study(config, seeds or count or 1, store, as_json=as_json), store)
+    interruptible(study(config, seeds or count or 1, store, as_json=as_json, judged=judged), store)
 
 
 def _run_config(

@@ -237,6 +237,16 @@ class Examinable(Protocol):
         ...
 
 
+@runtime_checkable
+class Withholding(Examinable, Protocol):
+    """A problem that can tell how many examples it keeps away, each of which a verdict asks under every text."""
+
+    @property
+    def withheld(self) -> int:
+        """How many there are."""
+        ...
+
+
 class Examination(Problem, Protocol):
     """A problem that tells the settings from which it can be made again."""
 

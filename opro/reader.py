@@ -134,6 +134,17 @@ class Reader:
             count, asked = connection.execute(counts).one()
             return count, asked, connection.execute(first).scalar_one() if count else ""
 
+    def unread_answers(self, run: str, most: int = 50) -> tuple[int, int, list[int]]:
+        """Return how many replies of the scorer could not be read, of how many, and generations that hold such ones."""
+        table = schema.answers
+        mine = sa.and_(table.c.run == run, table.c.failure == "")
+        unread = sa.and_(mine, table.c.extracted.is_(None))
+        counts = sa.select(sa.func.count() - sa.func.count(table.c.extracted), sa.func.count()).where(mine)
+        held = sa.select(table.c.generation).where(unread, table.c.generation.is_not(None)).limit(most)
+        with self._read() as connection:
+            count, asked = connection.execute(counts).one()
+            return count, asked, list(connection.execute(held).scalars()) if count else []
+
     def whole_trials(self, run: str, *, split: str = "train") -> list[Trial]:
         """Return the trajectory with the answers of the scorer in it, those to one part of the data."""
         answers = self.answers(run, split=split)
@@ -282,8 +293,9 @@ def _trial(  # noqa: PLR0913 - one parameter a column, in their order: 100,000 r
 
 def _generation(row: sa.Row[Any]) -> GenerationRecord:
     usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.estimated)
-    samples = tuple(text for text, *_ in row.samples)
-    return GenerationRecord(row.id, row.step, row.role, row.first, row.request, samples, usage, row.seconds, row.usd)
+    samples, complete = tuple(text for text, *_ in row.samples), tuple(bool(whole) for _, whole, *_ in row.samples)
+    asked = (row.id, row.step, row.role, row.first, row.request)
+    return GenerationRecord(*asked, samples, usage, row.seconds, row.usd, complete)
 
 
 def _paid(run: str) -> sa.Select[*tuple[Any, ...]]:

@@ -157,7 +157,10 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRecord:
-    """A stored request to a model with everything it answered; its samples are numbered from `first` on."""
+    """A stored request to a model with everything it answered; its samples are numbered from `first` on.
+
+    `complete` says of each sample whether it had come to its end, and was not cut off by max_tokens.
+    """
 
     id: int
     step: int
@@ -168,6 +171,7 @@ class GenerationRecord:
     usage: Usage
     seconds: float
     usd: float | None
+    complete: tuple[bool, ...] = ()
 
     @property
     def temperature(self) -> float:

@@ -167,11 +167,18 @@ def finalist(reader: Reader, run: RunRecord) -> Trial:
     Raises:
         ConfigError: there is none.
     """
-    full = [trial for trial in reader.trials(run.id) if not trial.evaluation.metrics.get("dropped")]
-    best = Trajectory(run.spec.direction, full).best
+    trials = reader.trials(run.id)
+    best = full_best(trials, run.spec.direction)
     if best is None:
-        raise ConfigError(f"{run.id} has no solution that was scored in full")
+        failed = bool(trials) and all(trial.value is None for trial in trials)
+        why = f"all {len(trials)} failed, first with: {trials[0].evaluation.reason}" if failed else "none is scored yet"
+        raise ConfigError(f"{run.id} has no solution that was scored in full: {why}")
     return best
+
+
+def full_best(trials: Sequence[Trial], direction: Direction) -> Trial | None:
+    """Return the best of the trials that were scored in full, None where there is none."""
+    return Trajectory(direction, (trial for trial in trials if not trial.evaluation.metrics.get("dropped"))).best
 
 
 def verdict(reader: Reader, runs: Sequence[RunRecord]) -> Verdict:

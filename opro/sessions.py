@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from opro.build import build_problem
+from opro.closing import print_findings, print_next, print_winner
 from opro.config import RunConfig, run_config
 from opro.console import (
     cost_table,
@@ -18,27 +19,39 @@ from opro.console import (
     estimate_table,
     live_answers,
     live_run,
-    plain,
     printable,
     summary_table,
 )
-from opro.errors import BudgetError
+from opro.equipment import open_ledger
+from opro.errors import BudgetError, ConfigError
 from opro.estimate import estimate
 from opro.examination import is_evaluation
 from opro.opening import Models, opened_models
 from opro.probing import is_probe, probe_report
+from opro.protocols import Examinable, Problem
 from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Status
-from opro.report import by_role, contestant, replay, summarize, verdict
+from opro.report import by_role, contestant, summarize, verdict
 from opro.views import examination_of, print_examination, print_probe
 from opro.workbench import Workbench, references_of
 
 
-async def study(config: RunConfig, count: int, store: str | None, *, as_json: bool) -> None:
-    """Make `count` runs with seeds from the config's on, give the baselines their turn, and report."""
+async def study(
+    config: RunConfig, count: int, store: str | None, *, as_json: bool = False, judged: bool = False
+) -> None:
+    """Make `count` runs with seeds from the config's on, give the baselines their turn, and report.
+
+    With `judged`, every run then has its verdict, within what its budget left.
+
+    Raises:
+        ConfigError: a verdict is wanted, and the problem keeps no examples for one.
+        BudgetError: the budget did not suffice for the verdict.
+    """
     console = Console(stderr=as_json)
     configs = [config.model_copy(update={"seed": config.seed + number}) for number in range(count)]
     problems = [build_problem(each) for each in configs]
+    if judged:
+        _check_examinable(problems[0], config.problem)
     runs: list[str] = []
     with closing(Workbench(store)) as workbench:
         for each, problem in zip(configs, problems, strict=True):
@@ -52,7 +65,42 @@ async def study(config: RunConfig, count: int, store: str | None, *, as_json: bo
                 _say_what_is_left(console, each.seed + 1, configs[-1].seed)
                 raise
             await workbench.give_baselines(runs[-1], problem=problem)
-        report(workbench.reader, runs, console, store, as_json=as_json)
+        report(workbench.reader, runs, console, store, as_json=as_json, judged=judged)
+    for run in runs if judged else ():
+        await judge(run, store, as_json=as_json)
+
+
+async def judge(name: str, store: str | None, *, as_json: bool) -> None:
+    """Give a run that has just ended its verdict, within what its budget left.
+
+    Raises:
+        BudgetError: nothing is left, or not enough.
+    """
+    with closing(Workbench(store)) as workbench:
+        left = _halves(workbench.reader, workbench.reader.run(name), store)
+    await examine(name, left, store, as_json=as_json)
+
+
+def _halves(reader: Reader, run: RunRecord, store: str | None) -> tuple[str, ...]:
+    """Return half of what a run left of its budget: a verdict spends it twice, on the drawing and on the examination.
+
+    Raises:
+        BudgetError: nothing is left.
+    """
+    caps = run_config(run.spec.config).caps
+    ledger = open_ledger(reader, run.id, caps)
+    spent = {"usd": (caps.usd, ledger.spent.usd), "tok": (caps.tokens, ledger.spent.tokens)}
+    spent["s"] = (caps.seconds, ledger.seconds)
+    left = {unit: cap - (gone or 0.0) for unit, (cap, gone) in spent.items() if cap is not None}
+    if any(amount <= 0 for amount in left.values()):
+        raise BudgetError(f"{run.id} left nothing of its budget for a verdict; {_larger('verdict', run.id, store)}")
+    return tuple(f"{amount / 2:.9f}{unit}" for unit, amount in left.items())
+
+
+def _check_examinable(problem: Problem, name: str) -> None:
+    """Raise a ConfigError for a problem that keeps nothing for a verdict."""
+    if not isinstance(problem, Examinable) or problem.examines:
+        raise ConfigError(f"{name} keeps no examples away from the optimization: leave --verdict out")
 
 
 async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
@@ -81,6 +129,7 @@ async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:
         run = workbench.reader.run(await workbench.run(config, problem=problem))
         _check_whole(run, store)
         print_examination(console, examination_of(workbench.reader, run), as_json=as_json)
+        print_findings(console, workbench.reader, run, problem)
 
 
 async def examine(
@@ -97,7 +146,8 @@ async def examine(
             made = await workbench.examine(name, budget=budget, best_of_n=best_of_n)
         except BudgetError as error:
             raise BudgetError(f"{error}; {_larger('verdict', name, store)}") from error
-    print_examination(console, made, as_json=as_json)
+        print_examination(console, made, as_json=as_json)
+        print_findings(console, workbench.reader, workbench.reader.run(made.run), None)
 
 
 def _check_whole(run: RunRecord, store: str | None) -> None:
@@ -135,8 +185,10 @@ async def go_on(name: str, changes: Mapping[str, Any], store: str | None, *, as_
             report(workbench.reader, [record.id], console, store, as_json=as_json)
 
 
-def report(reader: Reader, runs: Sequence[str], console: Console, store: str | None, *, as_json: bool) -> None:
-    """Print what runs that differ in their seeds only have reached, beside their baselines, and the verdict."""
+def report(
+    reader: Reader, runs: Sequence[str], console: Console, store: str | None, *, as_json: bool, judged: bool = False
+) -> None:
+    """Print what runs that differ in their seeds only have reached, beside their baselines; `judged` ones are next."""
     records = [reader.run(run) for run in runs]
     if as_json:
         sys.stdout.writelines(json.dumps(summarize(reader, record).as_dict()) + "\n" for record in records)
@@ -150,11 +202,11 @@ def report(reader: Reader, runs: Sequence[str], console: Console, store: str | N
     if spent := [part for record in records for part in reader.spending(record.id)]:
         console.print(cost_table(by_role(spent)))
     for record in records:
-        best = replay(reader, record).trajectory.best
-        console.print(f"best of seed {record.spec.seed}:", plain(best.text if best else "none", 100), highlight=False)
+        print_winner(console, reader, record)
     for sentence in verdict(reader, records).sentences:
         console.print(f"• {sentence}", markup=False, highlight=False)
     for record in records:
+        print_next(console, reader, record, store, judged=judged)
         if record.status is Status.STOPPED:
             console.print(f"• {record.id} stopped: {printable(record.reason)}.", markup=False, highlight=False)
             console.print(f"  {_larger('resume', record.id, store)}.", markup=False, highlight=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from opro.build import problem_of
+from opro.diagnosis import diagnose
 from opro.gallery import pictures_of
 from opro.pictures import Picture
 from opro.probing import is_probe, probe_report
@@ -105,6 +106,17 @@ def _verdict(at: Stamp, _reader: Reader, _run: RunRecord) -> tuple[str, ...]:
         report = probe_report(_reader, _run)
         return (*report.notes, *report.sentences)
     return verdict_of(_reader, [_run]).sentences
+
+
+def findings(reader: Reader, store: str, run: RunRecord) -> tuple[str, ...]:
+    """Return what is wrong with the replies of a run."""
+    return _findings(stamp(reader, store, run), reader, run)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _findings(at: Stamp, _reader: Reader, _run: RunRecord) -> tuple[str, ...]:
+    del at
+    return tuple(one.sentence for one in diagnose(_reader, _run, problem_at(_run.id, _run)))
 
 
 def gallery(reader: Reader, store: str, run: RunRecord) -> list[Picture]:

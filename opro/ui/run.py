@@ -118,8 +118,10 @@ def _trajectory(reader: Reader, store: str, run: RunRecord) -> None:
     lively = state == "running" or data.is_awaited(reader, run)
     st.fragment(_live, run_every=1 if lively else None)(reader, store, run, state)
     if state != "running":
+        run_results.winner(reader, run)
         st.subheader("What may be said", anchor=False)
         parts.sentences(data.verdict_sentences(reader, store, run))
+        run_results.findings(reader, store, run)
 
 
 def _live(reader: Reader, store: str, run: RunRecord, state: str) -> None:

@@ -14,10 +14,28 @@ from opro.reader import Reader
 from opro.records import RunRecord, Spending, Status
 from opro.report import by_role, finalist
 from opro.ui import charts, commands, data, parts
+from opro.winning import best_of
 
 JUDGING = (
     "This asks the scorer the test examples, and draws as many candidates blindly; it costs about the run once more."
 )
+
+
+def winner(reader: Reader, run: RunRecord) -> None:
+    """Draw the solution that the run found, whole, with a button that copies it."""
+    try:
+        best = best_of(reader, run)
+    except ConfigError:  # what failed is shown above
+        return
+    st.subheader("The best, whole", anchor=False)
+    st.caption(parts.literal(f"trial {best.trial} of step {best.step}{f', {best.score}' if best.score else ''}"))
+    parts.verbatim(best.text, f"best-{run.id}")
+
+
+def findings(reader: Reader, store: str, run: RunRecord) -> None:
+    """Draw what is wrong with the replies of a run, if anything is."""
+    for sentence in data.findings(reader, store, run):
+        st.warning(parts.literal(sentence), icon=":material/troubleshoot:")
 
 
 def cost(reader: Reader, store: str, run: RunRecord) -> None:
