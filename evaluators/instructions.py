@@ -3,19 +3,21 @@
 import re
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from evaluators import instructions_pictures
 from evaluators.prompting import SLOT, Layout, Position
 from evaluators.questioning import Quiz, evaluation, raced
+from evaluators.task_memory import NOTHING_SUPPLIED, Supply
 from evaluators.task_types import Task
 from evaluators.tasks import TaskConfig, load_task
 from opro.errors import ConfigError, InvalidSolutionError
 from opro.pictures import Picture
 from opro.protocols import LanguageModel
 from opro.racing import Rules
+from opro.registry import configure
 from opro.types import Brief, Candidate, Direction, Evaluation, Reference, Trial
 
 HUMAN = (
@@ -66,11 +68,16 @@ class Instructions:
         split: Literal["train", "test"] = Field("train", description="which examples are asked; test is for verdicts")
 
     def __init__(
-        self, config: Config, _seed: int = 0, scorer: LanguageModel | None = None, task: Task | None = None
+        self,
+        config: Config,
+        _seed: int = 0,
+        scorer: LanguageModel | None = None,
+        task: Task | None = None,
+        supply: Supply = NOTHING_SUPPLIED,
     ) -> None:
         """Load the task; which examples are for training is a matter of its `split_seed` alone."""
         self.config = config
-        self.task = task or load_task(config)
+        self.task = task or load_task(config, supply)
         if config.system and config.form == "plain":
             raise ConfigError("`system` is for a chat: a scorer that continues a text (form=plain) is sent none")
         layout = Layout(config.position, config.markers, config.form == "chat", config.system)
@@ -81,6 +88,12 @@ class Instructions:
             raise ConfigError(f"{config.task}: the {config.split} split is empty: set `train_share`, `train` or `test`")
         self._train = {example.id: example for example in self.task.train}
         self._past: dict[str, Evaluation] = {}
+
+    @classmethod
+    def supplied(cls, settings: Mapping[str, Any], seed: int, data: object, metric: object) -> Self:
+        """See Supplied."""
+        supply = Supply.of(data, metric)
+        return cls(configure(cls.Config, supply.settled(settings), "instructions"), seed, None, None, supply)
 
     @property
     def identity(self) -> str:

@@ -32,7 +32,7 @@ def examples_of(rows: Sequence[Row], columns: "Columns") -> tuple[list[Example],
         golds, told = letters_of(golds, options)
         notes += told
     examples = [
-        Example.of(columns.written(row, listed), gold, listed)
+        Example.of(columns.written(row, listed), gold, listed, row)
         for (_, row), gold, listed in zip(full, golds, options, strict=True)
     ]
     return examples, notes

@@ -33,11 +33,11 @@ def hub_rows(name: str, subset: str = "", revision: str = "") -> Mapping[str, Ro
             f"cannot load {name}{part} from the hub: {error}; `data` = a local file or folder needs no hub"
         ) from error
     source = " ".join(word for word in (f"hub:{name}", subset, f"revision:{builder.hash}") if word)
-    return {str(split): Rows(_named(data), f"{source} split:{split}") for split, data in splits.items()}
+    return {str(split): Rows(labelled(data), f"{source} split:{split}") for split, data in splits.items()}
 
 
-def _named(data: Any) -> list[Row]:
-    """Return the rows with labels by name; a label of -1 means that there is none."""
+def labelled(data: Any) -> list[Row]:
+    """Return the rows of a `datasets.Dataset` with labels by name; a label of -1 means that there is none."""
     names = {column: feature.names for column, feature in data.features.items() if hasattr(feature, "names")}
     rows: list[Row] = data.to_list()
     if not names:

@@ -19,18 +19,26 @@ class Example:
         question: what the scorer model is asked, with the options of a multiple choice written out.
         gold: the right answer, in the data's own words.
         options: the texts of a multiple choice by letter; empty otherwise.
+        row: what the data hold of it, for a metric; empty for a benchmark's.
     """
 
     id: str
     question: str
     gold: str
     options: Mapping[str, str] = field(default_factory=dict[str, str])
+    row: Mapping[str, object] = field(default_factory=dict[str, object], repr=False, compare=False)
 
     @classmethod
-    def of(cls, question: str, gold: str, options: Mapping[str, str] | None = None) -> "Example":
+    def of(
+        cls,
+        question: str,
+        gold: str,
+        options: Mapping[str, str] | None = None,
+        row: Mapping[str, object] | None = None,
+    ) -> "Example":
         """Return the example with the id of its content."""
         content = json.dumps([question, gold, dict(options or {})])
-        return cls(hashlib.sha256(content.encode()).hexdigest()[:12], question, gold, options or {})
+        return cls(hashlib.sha256(content.encode()).hexdigest()[:12], question, gold, options or {}, row or {})
 
     @property
     def asks(self) -> str:

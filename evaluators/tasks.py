@@ -11,6 +11,7 @@ from evaluators.task_benchmarks import KNOWN, Loaded, benchmark
 from evaluators.task_columns import Columns, examples_of, shown
 from evaluators.task_files import READERS, Rows, read_rows
 from evaluators.task_hub import hub_rows
+from evaluators.task_memory import MEMORY, NOTHING_SUPPLIED, Supply, absent
 from evaluators.task_splits import Part, Sizes, cleaned, divide
 from evaluators.task_types import Example, Task
 from opro.errors import ConfigError, unknown
@@ -46,14 +47,15 @@ class TaskConfig(BaseModel):
     split_seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of the split, the same for all runs to compare")
 
 
-def load_task(config: TaskConfig) -> Task:
-    """Load the examples of a task and divide them.
+def load_task(config: TaskConfig, supply: Supply = NOTHING_SUPPLIED) -> Task:
+    """Load the examples of a task, or take those that are handed in, and divide them.
 
     Raises:
         ConfigError: the name, a column or a file is wrong, a split is empty, or no gold answer can be read.
     """
-    loaded = _loaded(config)
-    kind = _kind(config.kind or loaded.kind, [e for part in loaded.parts for e in (*part.train, *(part.test or ()))])
+    loaded = _loaded(config) if supply.splits is None else _own(supply.splits, config)
+    examples = [e for part in loaded.parts for e in (*part.train, *(part.test or ()))]
+    kind = supply.metric or _kind(config.kind or loaded.kind, examples)
     share = loaded.share if config.train_share is None else config.train_share
     train, test = divide(loaded.parts, Sizes(share, config.train, config.test, config.split_seed))
     train, test, notes = cleaned(train, test, kind)
@@ -65,6 +67,8 @@ def _loaded(config: TaskConfig) -> Loaded:
     if name in KNOWN:
         _refuse_columns(config)
         return benchmark(name, config.data, config.revision)
+    if name.startswith(MEMORY):
+        raise absent(name)
     own = path.exists() or path.suffix.lower() in READERS
     if not own and (name.count("/") != 1 or name.split("/")[0] in ("bbh", "mmlu")):
         raise unknown("task", name, KNOWN)

@@ -1,157 +1,179 @@
-"""The Python interface: `opro.optimize` from anywhere, `opro.optimize_async` from asyncio."""
+"""The Python interface to runs: `opro.optimize` and `opro.resume`, with a twin for asyncio each."""
 
-import asyncio
-import inspect
-from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from opro.build import build_problem
-from opro.config import RunConfig, run_config
-from opro.errors import ConfigError, OproError
+from opro.config import run_config
+from opro.handed import Handed, Model
 from opro.loop import Watcher, no_watch
-from opro.probing import ProbeReport, probe_config, probe_report, whole
-from opro.protocols import LanguageModel, Problem
-from opro.workbench import Result, Workbench
+from opro.protocols import Problem
+from opro.results import Result
+from opro.running import run_here
+from opro.store import existing_store
+from opro.watching import shown
+from opro.workbench import Workbench
 
 
-def optimize(
+def optimize(  # noqa: PLR0913 - independent parts of a run
     problem: str | Problem,
     *,
-    store: str | None = None,
-    model: str | LanguageModel = "local",
-    scorer: str | LanguageModel = "",
+    data: object = None,
+    metric: object = None,
+    store: str | Path | None = None,
+    model: Model = "local",
+    scorer: Model = "",
     watch: Watcher = no_watch,
+    progress: bool | None = None,
     **settings: Any,
 ) -> Result:
     """Optimize `problem` and return the best solution, the trajectory, the verdict and the cost.
 
     Args:
         problem: a problem's name, or a problem of your own.
+        data: for "instructions": a file's name; a pandas DataFrame, a `datasets.Dataset`, a list of dicts or of
+            (question, answer) pairs; or {"train": one of these, "test": another}. What is recorded of data in memory
+            is a digest: to go on with such a run, hand them in again.
+        metric: for "instructions": a function that is called as metric(reply, example) and returns a bool or a float
+            in 0..1. The reply is text. The example is a mapping of its row's columns, which are attributes as well,
+            with `question`, `gold` and `options` as they were read.
         store: path or URL of the store; $OPRO_STORE or a file in the user's data directory if None.
-        model: the optimizer model, KIND:NAME, or one of your own.
+        model: the optimizer model: KIND:NAME, a model of your own, or a function from a prompt to a reply (str ->
+            str, synchronous or not; see `opro.FunctionModel`).
         scorer: the model with which candidates are scored, for problems that need one; default: the optimizer model.
-        watch: called after each step with its number and its trials.
+        watch: called after each step with its number and its trials. If it returns False or raises `opro.StopRun`,
+            the run ends as one that was stopped, and can be resumed.
+        progress: whether to show how far the run is, on standard error; None: in a terminal and in a notebook.
         **settings: fields of `opro.RunConfig` (steps, per_step, seed, proposer, options, ...); every other name is a
-            setting of the problem, such as `n` of "tsp".
+            setting of the problem, such as `n` of "tsp", or `start`, `question` and `train` of "instructions".
+
+    Returns:
+        The run, ended. `result.prompt` is the text that won; `opro.verdict(result)` says what it is worth on examples
+        that the run has not seen.
 
     Raises:
         ConfigError: a name or value is wrong.
         StoreError: the store cannot be used.
         ModelError: the model cannot be loaded or does not answer.
+        OproError: an event loop is running here: `optimize_async` is for it. (In a notebook this works all the same.)
     """
-    _no_loop("opro.optimize_async")
-    return asyncio.run(optimize_async(problem, store=store, model=model, scorer=scorer, watch=watch, **settings))
+    handed = Handed(problem, data, metric, model, scorer)
+    return run_here(_optimized(handed, store, watch, progress, settings), "opro.optimize_async")
 
 
-async def optimize_async(
+async def optimize_async(  # noqa: PLR0913 - as above
     problem: str | Problem,
     *,
-    store: str | None = None,
-    model: str | LanguageModel = "local",
-    scorer: str | LanguageModel = "",
+    data: object = None,
+    metric: object = None,
+    store: str | Path | None = None,
+    model: Model = "local",
+    scorer: Model = "",
     watch: Watcher = no_watch,
+    progress: bool | None = False,
     **settings: Any,
 ) -> Result:
-    """See `optimize`; for use where an event loop is running."""
-    config = _config(problem, {"model": model, "scorer": scorer}, settings)
-    own_problem = None if isinstance(problem, str) else problem
-    own_model = None if isinstance(model, str) else model
-    own_scorer = None if isinstance(scorer, str) else scorer
-    workbench = Workbench(store)
-    try:
-        run = await workbench.run(config, problem=own_problem, model=own_model, scorer=own_scorer, watch=watch)
-        await workbench.give_baselines(run, problem=own_problem)
-        return workbench.result(run)
-    finally:
-        workbench.close()
+    """See `optimize`; for use where an event loop is running. Progress is shown only if `progress` is True."""
+    return await _optimized(Handed(problem, data, metric, model, scorer), store, watch, progress, settings)
 
 
-def probe(
-    task: str,
+def resume(  # noqa: PLR0913 - as above
+    run: str | Result,
     *,
-    store: str | None = None,
-    model: str | LanguageModel = "local",
-    settings: Sequence[str] = (),
+    store: str | Path | None = None,
+    problem: Problem | None = None,
+    data: object = None,
+    metric: object = None,
+    model: Model | None = None,
+    scorer: Model | None = None,
     watch: Watcher = no_watch,
-    **values: Any,
-) -> ProbeReport:
-    """Find out what a model makes of exemplars with right, flipped and meaningless labels.
+    progress: bool | None = None,
+    **changes: Any,
+) -> Result:
+    """Go on with a run that was stopped, died, or shall go further; nothing is asked or paid for twice.
 
     Args:
-        task: "sst2", "subj", "trec", ..., "linear", a file, a folder or a hub id.
-        store: path or URL of the store; $OPRO_STORE or a file in the user's data directory if None.
-        model: the model, KIND:NAME, or one of your own.
-        settings: such as "regular", "flipped 50%", "unrelated foo/bar", "linear N=8"; the paper's if empty.
-        watch: called after each setting with its number and its trial.
-        **values: fields of `opro.RunConfig`, such as `budget`; every other name is a setting of the problem `icl`,
-            such as `k`, `items` or `data`.
+        run: a run's id, its beginning or its end; or a result, with which all that was handed in is at hand.
+        store: path or URL of the store; the result's, $OPRO_STORE or a file in the user's data directory if None.
+        problem: the problem that was handed in when the run began.
+        data: the data that were handed in when the run began, with the same content.
+        metric: the metric that was handed in when the run began.
+        model: the optimizer model that was handed in when the run began.
+        scorer: the scorer that was handed in when the run began.
+        watch: as in `optimize`. It is told the recorded steps first; what it returns then ends nothing.
+        progress: as in `optimize`.
+        **changes: other limits: `steps`, `trials`, `seconds`, `patience`, `budget`, ...
+
+    Returns:
+        The whole run, ended.
 
     Raises:
-        ConfigError: a name or value is wrong.
-        StoreError: the store cannot be used.
-        ModelError: the model cannot be loaded or does not answer.
+        ConfigError: there is no such run, a value is wrong, or what is handed in is not what the run began with.
+        StoreError: there is no such store, or another process is working on the run.
+        ModelError: a model cannot be loaded or does not answer.
     """
-    _no_loop("opro.probe_async")
-    return asyncio.run(probe_async(task, store=store, model=model, settings=settings, watch=watch, **values))
+    work = _resumed(run, Handed(problem, data, metric, model, scorer), store, watch, progress, changes)
+    return run_here(work, "opro.resume_async")
 
 
-async def probe_async(
-    task: str,
+async def resume_async(  # noqa: PLR0913 - as above
+    run: str | Result,
     *,
-    store: str | None = None,
-    model: str | LanguageModel = "local",
-    settings: Sequence[str] = (),
+    store: str | Path | None = None,
+    problem: Problem | None = None,
+    data: object = None,
+    metric: object = None,
+    model: Model | None = None,
+    scorer: Model | None = None,
     watch: Watcher = no_watch,
-    **values: Any,
-) -> ProbeReport:
-    """See `probe`; for use where an event loop is running."""
-    run = {name: value for name, value in values.items() if name in RunConfig.model_fields}
-    rest = {name: value for name, value in values.items() if name not in run}
-    own = None if isinstance(model, str) else model
-    config = probe_config(task, model if isinstance(model, str) else _name(model), rest, settings, **run)
-    problem = build_problem(config)
-    workbench = Workbench(store)
-    try:
-        made = await workbench.run(whole(config, problem), problem=problem, scorer=own, watch=watch)
-        return probe_report(workbench.reader, workbench.reader.run(made))
-    finally:
-        workbench.close()
+    progress: bool | None = False,
+    **changes: Any,
+) -> Result:
+    """See `resume`; for use where an event loop is running. Progress is shown only if `progress` is True."""
+    return await _resumed(run, Handed(problem, data, metric, model, scorer), store, watch, progress, changes)
 
 
-def _no_loop(instead: str) -> None:
-    """Raise an OproError where an event loop is running."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise OproError(f"an event loop is running here: write `await {instead}(...)` instead")
+async def _optimized(
+    handed: Handed,
+    store: str | Path | None,
+    watch: Watcher,
+    progress: bool | None,  # noqa: FBT001 - handed on
+    settings: dict[str, Any],
+) -> Result:
+    config, problem = handed.begin(settings)
+    with closing(Workbench(store)) as workbench:
+        async with handed.models(config.concurrency) as models:
+            with shown(progress, config, problem.direction, watch) as watcher:
+                run = await workbench.run(
+                    config, problem=problem, model=models.optimizer, scorer=models.scorer, watch=watcher
+                )
+            await workbench.give_baselines(run, problem=problem)
+        return replace(workbench.result(run), given=handed.given(problem))
 
 
-def _config(
-    problem: str | Problem, models: Mapping[str, str | LanguageModel], settings: Mapping[str, Any]
-) -> RunConfig:
-    ours = {name: value for name, value in settings.items() if name in RunConfig.model_fields}
-    theirs = {name: value for name, value in settings.items() if name not in ours}
-    values = {
-        **ours,
-        "problem": problem if isinstance(problem, str) else _name(problem),
-        **{role: model if isinstance(model, str) else _name(model) for role, model in models.items()},
-        "set": {**ours.get("set", {}), **theirs},
-    }
-    if not isinstance(problem, str):
-        if theirs:
-            raise ConfigError(
-                f"unknown settings {', '.join(theirs)}: a problem that is handed in is already configured"
-            )
-        made_of = getattr(problem, "config", None)
-        values["set"] = made_of.model_dump(mode="json") if isinstance(made_of, BaseModel) else {}
-    return run_config(values)
+async def _resumed(
+    run: str | Result,
+    handed: Handed,
+    store: str | Path | None,
+    watch: Watcher,
+    progress: bool | None,  # noqa: FBT001 - handed on
+    changes: dict[str, Any],
+) -> Result:
+    handed, name, store = handed.after(run), run.run if isinstance(run, Result) else run, store_of(run, store)
+    with closing(Workbench(existing_store(store))) as workbench:
+        record = workbench.reader.run(name)
+        config = run_config({**record.spec.config, **changes})
+        problem = handed.again(config)
+        async with handed.models(config.concurrency) as models:
+            with shown(progress, config, record.spec.direction, watch) as watcher:
+                made = await workbench.resume(
+                    record.id, changes, problem=problem, model=models.optimizer, scorer=models.scorer, watch=watcher
+                )
+            await workbench.give_baselines(made, problem=problem)
+        return replace(workbench.result(made), given=handed.given(problem))
 
 
-def _name(thing: object) -> str:
-    """Return `module:Class` (or `file.py:Class` for a script), from which the command can make the thing again."""
-    kind = type(thing)
-    module = kind.__module__ if kind.__module__ != "__main__" else inspect.getsourcefile(kind) or "__main__"
-    return f"{module}:{kind.__qualname__}"
+def store_of(run: str | Result, store: str | Path | None) -> str | Path | None:
+    """Return the store that a run is in: the one that is named, else that of the result."""
+    return store or (run.store if isinstance(run, Result) else None)

@@ -5,10 +5,11 @@ from hashlib import sha256
 from typing import Any
 
 from evaluators import PROBLEMS
+from opro.callables import HANDED_IN
 from opro.config import RunConfig, run_config
 from opro.errors import ConfigError, ModelError, OproError
 from opro.proposers import PROPOSERS
-from opro.protocols import Identified, LanguageModel, Problem, Proposer
+from opro.protocols import Identified, LanguageModel, Problem, Proposer, Supplied
 from opro.records import RunRecord
 from opro.registry import configure, find
 from scorer_models import open_model
@@ -25,6 +26,18 @@ def build_problem(config: RunConfig) -> Problem:
     if config.set:
         raise ConfigError(f"{config.problem} has no settings; it was given {', '.join(config.set)}")
     return made()
+
+
+def supplied_problem(config: RunConfig, data: object, metric: object) -> Problem:
+    """Return the problem that a config names, with data and a metric that are handed in from Python, or one of them.
+
+    Raises:
+        ConfigError: the problem takes neither, or they are not what the config names.
+    """
+    made = find("problem", config.problem, PROBLEMS)
+    if not isinstance(made, Supplied):
+        raise ConfigError(f"{config.problem} takes neither data nor a metric from Python; `instructions` does")
+    return made.supplied(config.set, config.seed, data, metric)
 
 
 def problem_of(run: RunRecord) -> Problem | None:
@@ -53,8 +66,13 @@ def build_model(spec: str, settings: Mapping[str, Any]) -> LanguageModel:
     """Return a model that can be used.
 
     Raises:
-        ConfigError: there is no such model, or it cannot be had.
+        ConfigError: there is no such model, it cannot be had, or it was handed in from Python.
     """
+    if spec.startswith(HANDED_IN):
+        raise ConfigError(
+            f"the model {spec.removeprefix(HANDED_IN)} was handed in from Python: go on there, with "
+            "`opro.resume(RUN, model=..., scorer=...)` or `opro.verdict(RUN, model=..., scorer=...)`"
+        )
     try:
         model = open_model(spec, settings)
         _ = model.fingerprint, model.style  # what cannot be loaded shows here, before a run is recorded

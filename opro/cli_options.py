@@ -7,12 +7,11 @@ import signal
 import sys
 import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opro.errors import ConfigError, StoreError
+from opro.errors import ConfigError
 
 if TYPE_CHECKING:
     from opro.reader import Reader
@@ -80,12 +79,9 @@ def _say_how_to_resume(store: str | None) -> None:
 
 def existing(store: str | None) -> str:
     """Return the name of a store; one that does not exist is a StoreError."""
-    from opro.store import default_store
+    from opro.store import existing_store
 
-    name = store or default_store()
-    if "://" not in name and not Path(name).expanduser().exists():
-        raise StoreError(f"there is no store {name} yet: `opro run` makes it")
-    return name
+    return existing_store(store)
 
 
 def opened(store: str | None) -> "Reader":

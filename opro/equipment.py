@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -15,9 +15,9 @@ from opro.ledger import Cost, Ledger
 from opro.metering import MeteredModel, Terms
 from opro.pacing import Limits, Pace, PacedModel
 from opro.prices import FREE, Price, Rates, price_of, read_prices
-from opro.protocols import LanguageModel, Served
+from opro.protocols import LanguageModel, Narrow, Served
 from opro.reader import Reader
-from opro.recording import RecordedModel
+from opro.recording import RecordedModel, any_number
 from opro.records import Event, EventKind
 from opro.retrying import RetriedModel
 
@@ -46,7 +46,7 @@ class Equipment:
         """
         if not isinstance(model, Served):
             metered = MeteredModel(model, Terms(FREE), self._ledger, self._journal, role)
-            return self._record(RecordedModel(metered, self._journal, role))
+            return self._record(RecordedModel(metered, self._journal, role, _widest(model)))
         self._served = True
         config = self._config
         terms = Terms(priced(model, config, self._prices), config.timeout)
@@ -69,6 +69,14 @@ class Equipment:
                 await self._ledger.landed()
         for model in self._recorded:
             await model.drain()
+
+
+def _widest(model: LanguageModel) -> Callable[[], int]:
+    """Return what tells how many samples a request to a model in this process may ask for."""
+    if isinstance(model, Narrow):
+        narrow: Narrow = model
+        return lambda: narrow.widest
+    return any_number
 
 
 def check_costs(config: RunConfig, models: Sequence[LanguageModel | None]) -> None:

@@ -72,6 +72,13 @@ class RequestError(ModelError):
         self.charged = charged
 
 
+class StopRun(Exception):  # noqa: N818 - like StopIteration, it tells of no error
+    """Raised by a `watch` to end a run after the step that it was told of; the run is kept, and can be resumed.
+
+    Its text, where it has one, is kept as the reason.
+    """
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """Return the error for an unknown name, with the nearest known one and the list of all."""
     names = sorted(known)

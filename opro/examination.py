@@ -95,6 +95,10 @@ class Report:
         told = [f"{what} {spent.tokens:,} tokens{_money(spent)}" for what, spent in self.costs.items()]
         return [f"What it took: {'; '.join(told)}."] if told else []
 
+    def __str__(self) -> str:
+        """Return the sentences, one a line."""
+        return "\n".join(self.sentences)
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything, for JSON."""
         return asdict(self) | {"sentences": self.sentences}

@@ -4,8 +4,10 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from opro.errors import StopRun
 from opro.journal import Journal
 from opro.protocols import Problem, Proposer
 from opro.trajectory import Trajectory
@@ -79,12 +81,22 @@ class Progress:
         return next((reason for over, reason in ends if over), None)
 
 
-Watcher = Callable[[int, Sequence[Trial]], None]
-"""Called after each step with its number and its recorded trials."""
+Watcher = Callable[[int, Sequence[Trial]], object]
+"""Called after each step with its number and its recorded trials.
+
+One that returns False, or raises StopRun, ends the run there. Of a run that goes on, it is first told the steps that
+are recorded; they are over, so what it says to them ends nothing.
+"""
 
 
 def no_watch(_step: int, _trials: Sequence[Trial]) -> None:
     """Watch nothing."""
+
+
+def tell_again(watch: Watcher, step: int, trials: Sequence[Trial]) -> None:
+    """Tell a watcher a step of the record."""
+    with suppress(StopRun):
+        watch(step, trials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,11 @@ class Loop:
     watch: Watcher = no_watch
 
     async def run(self, progress: Progress) -> str:
-        """Go on from `progress` until a limit is met; return which."""
+        """Go on from `progress` until a limit is met; return which.
+
+        Raises:
+            StopRun: the watcher wants no further step.
+        """
         while progress.steps < 0 or (end := progress.end(self.limits)) is None:
             await self._step(progress)
         return end
@@ -114,7 +130,8 @@ class Loop:
         self.journal.record_step(trials, asking=asking, scoring=scoring)  # durable before anyone learns from it
         self.proposer.tell(trials)
         progress.add(trials, asking + scoring)
-        self.watch(step, trials)
+        if self.watch(step, trials) is False:
+            raise StopRun
         await asyncio.sleep(0)  # a step that waited for nothing lets Ctrl-C in here
 
     async def _candidates(self, step: int, made: int) -> Sequence[Candidate]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -274,6 +274,21 @@ class Scored(Protocol):
         ...
 
 
+@runtime_checkable
+class Supplied(Protocol):
+    """A class of problems whose data, or whose judgement of a reply, may be handed in from Python."""
+
+    def supplied(self, settings: Mapping[str, Any], seed: int, data: object, metric: object) -> Problem:
+        """Return the problem with these data (None: what the settings name) and this metric (None: likewise).
+
+        Its `config` holds the settings with a name for what was handed in, by which it is known again.
+
+        Raises:
+            ConfigError: they cannot be used, or are not what the settings name.
+        """
+        ...
+
+
 class LanguageModel(Protocol):
     """Continues a prompt. Wrappers (recording, retry, concurrency, budget) have the same protocol."""
 
@@ -307,6 +322,16 @@ class LanguageModel(Protocol):
 
     async def close(self) -> None:
         """Free what the model holds; it is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Narrow(Protocol):
+    """A model of which one request returns only so many samples: more are asked for in requests side by side."""
+
+    @property
+    def widest(self) -> int:
+        """How many samples one request returns at most."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -47,6 +47,19 @@ def _import(module: str) -> Any:
     loaded = sys.modules[name] = module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
+
+
+def name_of(thing: object) -> str:
+    """Return the name by which `find` finds a function or class, or the class of anything else, if it can be imported.
+
+    It is `module:name`, or `file.py:name` for what a script defines.
+    """
+    function: Any = getattr(thing, "func", thing)  # what a functools.partial calls
+    known: Any = function if hasattr(function, "__qualname__") else cast(Any, type(function))
+    module = known.__module__ or "unknown"
+    if module == "__main__":
+        module = getattr(sys.modules["__main__"], "__file__", None) or module
+    return f"{module}:{known.__qualname__}"
 
 
 def known_names(kind: str, table: Mapping[str, str]) -> list[str]:

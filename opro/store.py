@@ -34,6 +34,14 @@ def default_store() -> str:
     return os.environ.get("OPRO_STORE") or str(user_data_path("opro", appauthor=False) / "opro.db")
 
 
+def existing_store(store: str | Path | None) -> str:
+    """Return the name of a store, or of the default one; one that does not exist is a StoreError."""
+    name = str(store or default_store())
+    if "://" not in name and not Path(name).expanduser().exists():
+        raise StoreError(f"there is no store {name} yet: `opro run` makes it")
+    return name
+
+
 def store_url(store: str) -> sa.URL:
     """Return the database URL of a store given as a URL or as the path of an SQLite file."""
     if "://" in store:

@@ -3,19 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from opro.budget import Budget
 from opro.build import build_problem, build_proposer, problem_fingerprint, resolve_options
 from opro.config import RunConfig, run_config
 from opro.equipment import Equipment, check_costs, noted, open_ledger
-from opro.errors import BudgetError, ConfigError, OproError
+from opro.errors import BudgetError, ConfigError, OproError, StopRun
 from opro.examination import Report, entrants, report
 from opro.journal import Journal
-from opro.judging import Verdict
 from opro.ledger import Ledger
-from opro.loop import Limits, Loop, Progress, Watcher, no_watch
+from opro.loop import Limits, Loop, Progress, Watcher, no_watch, tell_again
 from opro.opening import (
     Models,
     check_same,
@@ -38,7 +37,8 @@ from opro.protocols import (
 )
 from opro.reader import EXAMINER, Reader
 from opro.records import Event, EventKind, RunRecord, RunSpec, Status
-from opro.report import BLIND, Summary, by_step, contestant, optimum_of, summarize, verdict
+from opro.report import BLIND, Summary, by_step, contestant, full_best, optimum_of, summarize, verdict
+from opro.results import Result
 from opro.store import Store, default_store
 from opro.types import Reference, Trial
 
@@ -48,29 +48,14 @@ FREE_SECONDS = 0.01
 """A trial that is scored in less counts as free: the baselines then run without being asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A finished run. `str(result)` is its verdict in words."""
-
-    run: str
-    best: Trial | None
-    trajectory: tuple[Trial, ...]
-    verdict: Verdict
-    cost: Summary
-
-    def __str__(self) -> str:
-        """Return the verdict in words."""
-        return str(self.verdict)
-
-
 class Workbench:
     """A store with the runs in it, and the means to make more. Own problems and models may be handed in, made."""
 
-    def __init__(self, store: str | None = None) -> None:
+    def __init__(self, store: str | Path | None = None) -> None:
         """Open `store`, a path or database URL; the default store if None."""
-        name = store or default_store()
-        self._store = Store(name)
-        self.reader = Reader(name)
+        self._name = str(store or default_store())
+        self._store = Store(self._name)
+        self.reader = Reader(self._name)
 
     async def run(
         self,
@@ -188,6 +173,8 @@ class Workbench:
             status = Status.DONE
         except BudgetError as error:
             status, reason = Status.STOPPED, str(error)
+        except StopRun as error:
+            status, reason = Status.STOPPED, f"stopped by the caller{f': {error}' if str(error) else ''}"
         except (asyncio.CancelledError, KeyboardInterrupt):
             status, reason = Status.STOPPED, "interrupted"
             raise
@@ -219,14 +206,14 @@ class Workbench:
             for step, trials in zip(steps, by_step(stored, len(steps)), strict=True):
                 proposer.tell(trials)
                 progress.add(trials, step.asking + step.scoring)
-                watch(step.step, trials)
+                tell_again(watch, step.step, trials)
             journal.step = progress.steps + 1
             limits = _limits(config, self.reader.run(journal.run).spec.references)
             loop = Loop(problem, proposer, journal, limits, config.seed, watch)
             reason = await _in_time(loop.run(progress), ledger)
             stopped = False
             return reason
-        except OproError:
+        except (OproError, StopRun):
             stopped = False
             raise
         finally:
@@ -279,6 +266,7 @@ class Workbench:
         *,
         budget: Sequence[str] = (),
         best_of_n: bool = True,
+        problem: Problem | None = None,
         models: Models | None = None,
         watch: Watcher = no_watch,
     ) -> Report:
@@ -295,7 +283,7 @@ class Workbench:
             BudgetError: the budget did not suffice.
         """
         run = self.reader.run(name)
-        problem = build_problem(run_config(run.spec.config))
+        problem = problem or build_problem(run_config(run.spec.config))
         if not isinstance(problem, Examinable):
             raise ConfigError(
                 f"{run.spec.problem} keeps no examples away from the optimization: see `opro show {run.id}`"
@@ -306,7 +294,7 @@ class Workbench:
         _warn(problem)
         given = models or Models()
         if best_of_n and contestant(run.spec) == "opro":
-            await self._draw_blindly(run, tuple(budget), given, watch)
+            await self._draw_blindly(run, problem, tuple(budget), given, watch)
         texts = entrants(self.reader, run, problem.rivals, best_of_n=best_of_n)
         exam = problem.examination(list(texts.values()))
         settings = exam.config.model_dump(mode="json", exclude_unset=True)
@@ -321,7 +309,9 @@ class Workbench:
             raise BudgetError(f"the examination is not complete: {made.reason}")
         return report(self.reader, made, problem.rivals)
 
-    async def _draw_blindly(self, run: RunRecord, budget: tuple[str, ...], given: Models, watch: Watcher) -> None:
+    async def _draw_blindly(
+        self, run: RunRecord, problem: Problem, budget: tuple[str, ...], given: Models, watch: Watcher
+    ) -> None:
         """Draw as many candidates as a run scored, from its optimizer model, without showing it what became of any."""
         needed = summarize(self.reader, run).unique
         limits: dict[str, Any] = {"trials": needed, "steps": 4 * run.spec.config["steps"], "budget": budget}
@@ -330,11 +320,9 @@ class Workbench:
         if made is None:
             options = {**run.spec.config["options"], "control": "blind", "exemplar_choice": "random"}
             config = run_config({**run.spec.config, **limits, "options": options})
-            made = self.reader.run(
-                await self._start(config, build_problem(config), given, baseline_of=run, watch=watch)
-            )
+            made = self.reader.run(await self._start(config, problem, given, baseline_of=run, watch=watch))
         elif made.status is not Status.DONE or made.spec.config["trials"] < needed:
-            made = self.reader.run(await self._continue(made, limits, None, given, watch))
+            made = self.reader.run(await self._continue(made, limits, problem, given, watch))
         if made.status is not Status.DONE:
             raise BudgetError(f"the best of N is not complete: {made.reason}")
 
@@ -344,7 +332,9 @@ class Workbench:
         trials = self.reader.trials(run.id)
         summary = summarize(self.reader, run)
         best = next((trial for trial in trials if trial.value == summary.best_value is not None), None)
-        return Result(run.id, best, tuple(trials), verdict(self.reader, [run]), summary)
+        won = full_best(trials, run.spec.direction) or best
+        said = verdict(self.reader, [run])
+        return Result(run.id, best, tuple(trials), said, summary, won and won.text, self._name)
 
     def close(self) -> None:
         """Close the store."""
