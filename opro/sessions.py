@@ -27,6 +27,7 @@ from opro.estimate import estimate
 from opro.examination import is_evaluation
 from opro.opening import Models, opened_models
 from opro.probing import is_probe, probe_report
+from opro.protocols import Announced, Problem
 from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Status
 from opro.report import by_role, contestant, replay, summarize, verdict
@@ -40,6 +41,7 @@ async def study(config: RunConfig, count: int, store: str | None, *, as_json: bo
     configs = [config.model_copy(update={"seed": config.seed + number}) for number in range(count)]
     problems = [build_problem(each) for each in configs]
     runs: list[str] = []
+    announce(console, problems[0])
     with closing(Workbench(store)) as workbench:
         for each, problem in zip(configs, problems, strict=True):
             with console.status(f"{each.problem}: computing what to compare with"):
@@ -58,6 +60,7 @@ async def study(config: RunConfig, count: int, store: str | None, *, as_json: bo
 async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
     """Print what `count` runs of a config will cost, without asking a model anything."""
     problem = build_problem(config)
+    announce(Console(stderr=as_json), problem)
     async with opened_models(config, problem, Models()) as models:
         estimates = await estimate(config, problem, models.optimizer, models.scorer)
     if as_json:
@@ -77,6 +80,7 @@ async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:
     """
     console = Console(stderr=as_json)
     problem = build_problem(config)
+    announce(console, problem)
     with closing(Workbench(store)) as workbench, live_answers(console, config.set["task"]):
         run = workbench.reader.run(await workbench.run(config, problem=problem))
         _check_whole(run, store)
@@ -84,7 +88,13 @@ async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:
 
 
 async def examine(
-    name: str, budget: Sequence[str], store: str | None, *, best_of_n: bool = True, as_json: bool = False
+    name: str,
+    budget: Sequence[str],
+    store: str | None,
+    *,
+    places: Mapping[str, Any],
+    best_of_n: bool = True,
+    as_json: bool = False,
 ) -> None:
     """Score what a run found on examples that it has not seen, and report.
 
@@ -94,10 +104,17 @@ async def examine(
     console = Console(stderr=as_json)
     with closing(Workbench(store)) as workbench, live_answers(console, "answers of the scorer"):
         try:
-            made = await workbench.examine(name, budget=budget, best_of_n=best_of_n)
+            made = await workbench.examine(name, budget=budget, best_of_n=best_of_n, places=places)
         except BudgetError as error:
             raise BudgetError(f"{error}; {_larger('verdict', name, store)}") from error
     print_examination(console, made, as_json=as_json)
+
+
+def announce(console: Console, problem: Problem) -> None:
+    """Say what a problem was made of, and what it guessed, before anything is spent."""
+    if isinstance(problem, Announced):
+        for sentence in problem.announcements:
+            console.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
 
 
 def _check_whole(run: RunRecord, store: str | None) -> None:

@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from opro.budget import Budget
-from opro.build import build_problem, build_proposer, problem_fingerprint, resolve_options
+from opro.build import build_problem, build_proposer, problem_fingerprint, resolve_options, settled
 from opro.config import RunConfig, run_config
 from opro.equipment import Equipment, check_costs, noted, open_ledger
 from opro.errors import BudgetError, ConfigError, OproError
@@ -19,7 +20,6 @@ from opro.opening import (
     Models,
     check_same,
     check_same_models,
-    check_same_problem,
     check_searchable,
     opened_models,
 )
@@ -37,12 +37,16 @@ from opro.protocols import (
 )
 from opro.reader import EXAMINER, Reader
 from opro.records import Event, EventKind, RunRecord, RunSpec, Status
+from opro.reopening import alike, reopened
 from opro.report import BLIND, Summary, by_step, contestant, optimum_of, summarize, verdict
 from opro.store import Store, default_store
 from opro.types import Reference, Trial
 from opro.verdict import Verdict
 
 _LOG = logging.getLogger("opro")
+
+UNMOVED: Mapping[str, Any] = MappingProxyType({})
+"""The places of data that lie where they lay."""
 
 FREE_SECONDS = 0.01
 """A trial that is scored in less counts as free: the baselines then run without being asked for."""
@@ -114,6 +118,7 @@ class Workbench:
         if baseline_of:
             check_same_models(baseline_of, opened)
         check_costs(config, (opened.optimizer, opened.scorer))
+        config = settled(config, problem)
         config = config.model_copy(update={"options": resolve_options(config, opened.optimizer)})
         spec = RunSpec(
             problem=config.problem,
@@ -146,6 +151,8 @@ class Workbench:
     ) -> str:
         """Go on with a stored run, perhaps with other limits (`changes`), and return its id.
 
+        A `set` among the changes says where its data lie, if they were moved since.
+
         Raises:
             ConfigError: it is a baseline, or its problem or model is not what it was.
         """
@@ -164,10 +171,12 @@ class Workbench:
         given: Models,
         watch: Watcher = no_watch,
     ) -> str:
-        config = run_config({**run.spec.config, **changes})
+        if problem is None:
+            config, problem = reopened(run, changes)
+        else:
+            config = run_config({**run.spec.config, **changes})
         if "budget" in changes:
             config = config.model_copy(update={"budget": Budget.merged(run.spec.config["budget"], config.budget)})
-        problem = problem or build_problem(config)
         async with opened_models(config, problem, given) as opened:
             check_same(run, problem, opened)
             check_searchable(config, problem)
@@ -280,6 +289,7 @@ class Workbench:
         budget: Sequence[str] = (),
         best_of_n: bool = True,
         models: Models | None = None,
+        places: Mapping[str, Any] = UNMOVED,
         watch: Watcher = no_watch,
     ) -> Report:
         """Score what a run found, its start and the known rivals on the examples that the run has not seen.
@@ -287,7 +297,8 @@ class Workbench:
         One rival is the best of N: as many candidates as the run scored, which the optimizer model draws without being
         shown any of them, scored on the training examples like the run's own. So what the loop adds to the drawing is
         seen, at about the cost of the run once more; `best_of_n` leaves it out. What was scored before is not asked for
-        again. The budget is that of the examination, and of the drawing, each for itself.
+        again. The budget is that of the examination, and of the drawing, each for itself. `places` are the settings
+        that say where the data lie, if they were moved.
 
         Raises:
             ConfigError: the problem keeps no such examples, the run has seen them, it found nothing, or its data or a
@@ -295,24 +306,24 @@ class Workbench:
             BudgetError: the budget did not suffice.
         """
         run = self.reader.run(name)
-        problem = build_problem(run_config(run.spec.config))
+        search, problem = reopened(run, {"set": places})
         if not isinstance(problem, Examinable):
             raise ConfigError(
                 f"{run.spec.problem} keeps no examples away from the optimization: see `opro show {run.id}`"
             )
         if problem.examines:
             raise ConfigError(f"{run.id} was scored on the test examples: none are left that it has not seen")
-        check_same_problem(run, problem)
         _warn(problem)
         given = models or Models()
         if best_of_n and contestant(run.spec) == "opro":
-            await self._draw_blindly(run, tuple(budget), given, watch)
+            await self._draw_blindly(run, search, tuple(budget), given, watch)
         texts = entrants(self.reader, run, problem.rivals, best_of_n=best_of_n)
         exam = problem.examination(list(texts.values()))
         settings = exam.config.model_dump(mode="json", exclude_unset=True)
         changes: dict[str, Any] = {"proposer": EXAMINER, "options": {}, "steps": 0, "set": settings}
-        config = run_config({**run.spec.config, **changes, "budget": tuple(budget), "baselines": "never"})
-        made = next((one for one in self.reader.examinations_of(run.id) if one.spec.config["set"] == settings), None)
+        config = search.model_copy(update={**changes, "budget": tuple(budget), "baselines": "never"})
+        earlier = self.reader.examinations_of(run.id)
+        made = next((one for one in earlier if alike(exam, one.spec.config["set"], settings)), None)
         if made is None:
             made = self.reader.run(await self._start(config, exam, given, baseline_of=run, watch=watch))
         elif made.status is not Status.DONE:
@@ -321,7 +332,9 @@ class Workbench:
             raise BudgetError(f"the examination is not complete: {made.reason}")
         return report(self.reader, made, problem.rivals)
 
-    async def _draw_blindly(self, run: RunRecord, budget: tuple[str, ...], given: Models, watch: Watcher) -> None:
+    async def _draw_blindly(
+        self, run: RunRecord, search: RunConfig, budget: tuple[str, ...], given: Models, watch: Watcher
+    ) -> None:
         """Draw as many candidates as a run scored, from its optimizer model, without showing it what became of any."""
         needed = summarize(self.reader, run).unique
         limits: dict[str, Any] = {"trials": needed, "steps": 4 * run.spec.config["steps"], "budget": budget}
@@ -329,12 +342,13 @@ class Workbench:
         made = next((one for one in self.reader.made_for(run.id) if contestant(one.spec) == BLIND), None)
         if made is None:
             options = {**run.spec.config["options"], "control": "blind", "exemplar_choice": "random"}
-            config = run_config({**run.spec.config, **limits, "options": options})
+            config = search.model_copy(update={**limits, "options": options})
             made = self.reader.run(
                 await self._start(config, build_problem(config), given, baseline_of=run, watch=watch)
             )
         elif made.status is not Status.DONE or made.spec.config["trials"] < needed:
-            made = self.reader.run(await self._continue(made, limits, None, given, watch))
+            problem = build_problem(search)
+            made = self.reader.run(await self._continue(made, limits, problem, given, watch))
         if made.status is not Status.DONE:
             raise BudgetError(f"the best of N is not complete: {made.reason}")
 
