@@ -149,13 +149,19 @@ def _spoken(text: str, pair: tuple[str, str]) -> list[_Mention]:
         side = pair.index(found[0].casefold())
         before = text[max(0, found.start() - 80) : found.start()]
         if pair == ("yes", "no"):
-            if _STANDS_AFTER.search(before) and _STANDS_BEFORE.match(text, found.end()):
+            if stands_alone(text, found):
                 spoken.append(_Mention(found.start(), side))
             continue
         near = _DENIED.search(before) is not None
         far = not near and _denied_far(before, words)
         spoken.append(_Mention(found.start(), 1 - side if near or far else side, far))
     return spoken
+
+
+def stands_alone(text: str, found: re.Match[str]) -> bool:
+    """Say whether a word stands as an answer, and not as an ordinary word of a sentence."""
+    before = text[max(0, found.start() - 80) : found.start()]
+    return _STANDS_AFTER.search(before) is not None and _STANDS_BEFORE.match(text, found.end()) is not None
 
 
 def _denied_far(before: str, words: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Protocol
 from evaluators.answer_booleans import PAIRS, BooleanKind
 from evaluators.answer_choices import ChoiceKind
 from evaluators.answer_functions import FunctionKind
+from evaluators.answer_labels import LabelsKind
 from evaluators.answer_markers import evened, first_line, own_part, sentences, tail
 from evaluators.answer_numbers import NumberKind
 from evaluators.answer_texts import PatternKind, TextKind
@@ -20,7 +21,7 @@ from opro.errors import ConfigError, unknown
 
 __all__ = ["PAIRS", "AnswerKind", "Extraction", "credit", "extract", "is_right", "kind_of", "readable"]
 
-KINDS = ("number", "choice", "boolean", "text", "regex:PATTERN", "module:function")
+KINDS = ("number", "labels", "choice", "boolean", "text", "regex:PATTERN", "module:function")
 
 
 _LEADS = re.compile(r"(?:to|let|let's|first|we|sure|here|given)\b", re.IGNORECASE)
@@ -94,8 +95,10 @@ class Extraction:
         return self.first if self.strict is None else self.strict
 
 
-def kind_of(spec: str, golds: tuple[str, ...] = ()) -> AnswerKind:
+def kind_of(spec: str, golds: tuple[str, ...] = (), labels: tuple[str, ...] = ()) -> AnswerKind:
     """Return the kind that a setting names: one of `KINDS`; the words of "boolean" are those of the gold answers.
+
+    Those of "labels" are `labels`, or else what the gold answers are.
 
     Raises:
         ConfigError: no kind has this name, its pattern is none, or the gold answers are not two words.
@@ -110,6 +113,8 @@ def kind_of(spec: str, golds: tuple[str, ...] = ()) -> AnswerKind:
             seen = ", ".join(repr(gold) for gold in sorted(set(golds))[:5])
             raise ConfigError(f"boolean answers are two words, such as yes and no; the gold answers are {seen}")
         return kind
+    if spec == "labels":
+        return LabelsKind(labels) if labels else LabelsKind.of(golds)
     plain = {"number": NumberKind(), "choice": ChoiceKind(), "text": TextKind()}
     if spec not in plain:
         raise unknown("kind of answer", spec, KINDS)

@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from evaluators import equation_pictures, equation_scores
+from evaluators.child_data import BUNDLED
 from evaluators.equation_scores import Rate, Units, percent
 from evaluators.equation_space import EquationSpace
 from evaluators.expression_latex import latex
 from evaluators.expressions import Node
 from opro.pictures import Picture
+from opro.places import Place, placed
 from opro.types import Brief, Candidate, Direction, Evaluation, Reference, Trial
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: str = Field("digits", description="digits, wine, breast_cancer; or images by hub id or path")
+    data: Annotated[str, Place(known=BUNDLED)] = Field(
+        "digits", description="digits, wine, breast_cancer; or images by hub id or path"
+    )
     hidden: tuple[Units, ...] = Field((32,), min_length=1, description="units of each hidden layer of the perceptron")
     epochs: int = Field(3, ge=1, le=1000, description="passes over the training examples")
     batch: int = Field(32, ge=1, description="examples a step")
@@ -43,7 +47,9 @@ class TrainingConfig(BaseModel):
     exam: tuple[str, ...] = Field((), description="rules to be examined: trained on fresh seeds, and tested")
     fresh: int = Field(12, ge=2, le=200, description="fresh seeds of an examination")
     longer: int = Field(15, ge=1, le=1000, description="epochs of the longer training in an examination")
-    second: str = Field("breast_cancer", description="the second data set of an examination")
+    second: Annotated[str, Place(known=BUNDLED)] = Field(
+        "breast_cancer", description="the second data set of an examination"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +112,16 @@ class EquationProblem:
 
     @property
     def identity(self) -> str:
-        """What is trained, and how: the brief does not tell."""
-        return self.config.model_dump_json(exclude={"together", "device"}) + str(self._seed)
+        """What is trained, and how: the brief does not tell. Data in a folder are named by its whole path."""
+        return self._identity(placed(TrainingConfig, {"data": self.config.data, "second": self.config.second}))
+
+    def former_identity(self, settings: Mapping[str, Any]) -> str:
+        """See Moved."""
+        return self._identity({name: settings[name] for name in ("data", "second") if name in settings})
+
+    def _identity(self, places: Mapping[str, Any]) -> str:
+        config = self.config.model_copy(update=dict(places))
+        return config.model_dump_json(exclude={"together", "device"}) + str(self._seed)
 
     def parse(self, text: str) -> str:
         """Return the last rule in `text` in its simplest form; see `EquationSpace.tree`.

@@ -7,19 +7,21 @@ flipped exemplars, a model that lets its context override what it believes falls
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from evaluators import icl_pictures
-from evaluators.icl_data import Wanted, load_texts
+from evaluators.icl_data import KNOWN, Wanted, load_texts
 from evaluators.icl_linear import rivals
 from evaluators.icl_prompts import Item, Items, Pool, flipped_of
 from evaluators.icl_scoring import Examiner, Scoring, way_of
 from evaluators.icl_settings import DIMENSIONS, Kind, Setting, read_setting
+from evaluators.task_files import content_of, source_at
 from opro.errors import ConfigError, ContextError, InvalidSolutionError
 from opro.paired import accuracy
 from opro.pictures import Picture
+from opro.places import Place
 from opro.protocols import LanguageModel
 from opro.types import Answer, Brief, Candidate, Direction, Evaluation, Reference, Trial
 
@@ -33,7 +35,7 @@ class ProbeConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: str = Field(
+    task: Annotated[str, Place(known=(*KNOWN, "linear"))] = Field(
         description="sst2, subj, trec, rte, qqp, financial-phrasebank, ethos; linear; or a file (csv, tsv, json, jsonl,"
         " parquet; or lines `LABEL TEXT`), a folder with train and test files, or a hub id OWNER/NAME"
     )
@@ -81,6 +83,10 @@ class Probe:
         told = self.pool.texts.source if self.pool else "drawn at random"
         return f"{self._settings.task}: {told}; items by seed {self._settings.items_seed}"
 
+    def places(self, settings: Mapping[str, Any]) -> list[tuple[object, object]]:
+        """Return where the texts lie, each with where other settings say they lie."""
+        return [(self._settings.task, settings.get("task")), (self._settings.data, settings.get("data"))]
+
     async def asked(self, make: Callable[[int], Sequence[Item]], k: int) -> tuple[int, list[Answer]]:
         """Return how many exemplars of each class were shown at last, and the answers.
 
@@ -118,8 +124,12 @@ class InContext:
 
     @property
     def identity(self) -> str:
-        """What the items come from."""
-        return self._probe.source
+        """What the items come from, wherever that lies."""
+        return content_of(self._probe.source)
+
+    def former_identity(self, settings: Mapping[str, Any]) -> str:
+        """See Moved."""
+        return source_at(self._probe.source, self._probe.places(settings))
 
     @property
     def remarks(self) -> Sequence[str]:

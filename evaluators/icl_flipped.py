@@ -1,15 +1,16 @@
 """Find the words or the format under which a model follows flipped labels, or resists them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from evaluators.icl import Probe, ProbeConfig
 from evaluators.icl_prompts import Frame, Item, Pool
 from evaluators.icl_settings import FORMATS, Kind, Setting
+from evaluators.task_files import content_of, source_at
 from opro.errors import ConfigError, ContextError, InvalidSolutionError
 from opro.paired import accuracy
 from opro.protocols import LanguageModel
@@ -50,8 +51,12 @@ class FlippedLabels:
 
     @property
     def identity(self) -> str:
-        """What the items come from."""
-        return self._probe.source
+        """What the items come from, wherever that lies."""
+        return content_of(self._probe.source)
+
+    def former_identity(self, settings: Mapping[str, Any]) -> str:
+        """See Moved."""
+        return source_at(self._probe.source, self._probe.places(settings))
 
     def scored_by(self, scorer: LanguageModel) -> Self:
         """See Scored."""

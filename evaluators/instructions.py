@@ -1,18 +1,23 @@
 """Instructions: find the words under which a model answers the questions of a task best (OPRO, section 4.2)."""
 
-import re
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from evaluators import instructions_pictures
+from evaluators.answer_labels import LabelsKind
+from evaluators.instruction_news import announced
+from evaluators.instruction_texts import Wording, limit, room
+from evaluators.prompt_fields import bare_prompt
 from evaluators.prompting import SLOT, Layout, Position
 from evaluators.questioning import Quiz, evaluation, raced
+from evaluators.task_files import content_of, source_at
+from evaluators.task_guesses import honest_sizes
 from evaluators.task_memory import NOTHING_SUPPLIED, Supply
 from evaluators.task_types import Task
-from evaluators.tasks import TaskConfig, load_task
+from evaluators.tasks import KNOWN, TaskConfig, load_task
 from opro.errors import ConfigError, InvalidSolutionError
 from opro.pictures import Picture
 from opro.protocols import LanguageModel
@@ -27,18 +32,20 @@ HUMAN = (
 )
 """Instructions that people wrote: none; Kojima et al. 2022; Zhou et al. 2022 (Table 4 of OPRO)."""
 
+_TASK = f"The task is to find the best instruction {SLOT} for a language model that answers questions."
+_TASK_WITH_FIELDS = f"The task is to find the best instruction {SLOT} for a language model that it is the prompt of."
 _PLACES = {
     "before_Q": "before the question",
     "Q_begin": "at the beginning of the question",
     "Q_end": "after the question",
     "A_begin": "at the beginning of the answer",
+    "system": "in the system message, before the question",
 }
-_TAGGED = re.compile(r"[<\[]INS[>\]](.*?)(?:[<\[]/INS[>\]]|$)", re.DOTALL)
-_BRACKETED = re.compile(r"\s*\[([^\[\]]+)\]\s*")
-_LABEL = re.compile(r"\s*(?:\*\*)?instruction\s*:", re.IGNORECASE)
-_LEAKED = re.compile(
-    r"[<\[]/?INS\b|<Start>|\binstruction\s*:|\bscore\s*:\s*\d|\bground truth\b|(?:^|\s)Q:", re.IGNORECASE
-)
+
+
+def _listed(value: object) -> object:
+    """Let one instruction be written without brackets around it."""
+    return (str(value),) if isinstance(value, str | int | float) else value
 
 
 class Instructions:
@@ -50,18 +57,29 @@ class Instructions:
         """The task, and how its questions are put and scored."""
 
         position: Position = Field(
-            "Q_begin", description="where the instruction stands: before_Q, Q_begin, Q_end, A_begin"
+            "Q_begin",
+            description="where the instruction stands: before_Q, Q_begin, Q_end, A_begin, or system: as a message",
         )
         markers: bool = Field(default=True, description="write Q: and A:")
         form: Literal["chat", "plain"] = Field("chat", description="ask in a chat, or let the scorer continue a text")
         system: str = Field("", description="a system message for the scorer")
         final: str = Field("", description="a second prompt behind the reply, such as 'So the final answer is'")
         reply_tokens: int = Field(400, ge=1, description="tokens of the scorer's reply at most")
-        start: tuple[str, ...] = Field(("Let's solve the problem.",), description="instructions to begin with")
+        start: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+            ("Let's solve the problem.",),
+            description="instructions to begin with; one that has {column} of your data in it is the whole prompt",
+        )
         humans: bool = Field(default=False, description="begin with the known human instructions as well")
-        longest: int = Field(500, ge=1, description="characters of a proposed instruction at most")
+        longest: int | None = Field(
+            None,
+            ge=1,
+            description="characters of a proposed instruction at most; if left out, 500, or half more than a longer"
+            " start has",
+        )
         digits: Literal["auto", "allowed", "refused"] = Field(
-            "auto", description="digits in a proposal; auto refuses them where answers are numbers, which they may leak"
+            "auto",
+            description="digits in a proposal that no start has; auto refuses them where answers are numbers, which"
+            " they may leak",
         )
         racing: bool = Field(default=True, description="drop early what a test says cannot be the best")
         alpha: float = Field(0.1, gt=0, lt=1, description="how probable it may be to drop the best one early")
@@ -77,12 +95,12 @@ class Instructions:
     ) -> None:
         """Load the task; which examples are for training is a matter of its `split_seed` alone."""
         self.config = config
-        self.task = task or load_task(config, supply)
-        if config.system and config.form == "plain":
-            raise ConfigError("`system` is for a chat: a scorer that continues a text (form=plain) is sent none")
+        self.task = task or load_task(config, config.start, supply)
+        _check(config, self.task)
         layout = Layout(config.position, config.markers, config.form == "chat", config.system)
         self._quiz = Quiz(self.task.kind, layout, scorer, config.reply_tokens, config.final, config.split)
         self._layout = layout
+        self._wording = self._worded()
         self._asked = self.task.train if config.split == "train" else self.task.test
         if not self._asked:
             raise ConfigError(f"{config.task}: the {config.split} split is empty: set `train_share`, `train` or `test`")
@@ -95,15 +113,42 @@ class Instructions:
         supply = Supply.of(data, metric)
         return cls(configure(cls.Config, supply.settled(settings), "instructions"), seed, None, None, supply)
 
+    def _worded(self) -> Wording:
+        starts, config = tuple(candidate.text for candidate in self.start(0)), self.config
+        numbers = config.digits == "auto" and self.task.kind.name == "number"
+        return Wording(
+            starts,
+            limit(starts) if config.longest is None else config.longest,
+            not numbers and config.digits != "refused",
+            self.task.fields,
+            self.task.columns,
+        )
+
     @property
     def identity(self) -> str:
-        """What the data are and how they are divided."""
-        return f"{self.task.source} {[example.id for example in self._asked]}"
+        """What the data are and how they are divided, wherever they lie."""
+        return f"{content_of(self.task.source)} {[example.id for example in self._asked]}"
+
+    def former_identity(self, settings: Mapping[str, Any]) -> str:
+        """See Moved."""
+        places = [(getattr(self.config, name), settings.get(name)) for name in ("task", "data")]
+        return f"{source_at(self.task.source, places)} {[example.id for example in self._asked]}"
+
+    @property
+    def settled(self) -> Mapping[str, Any]:
+        """See Settled."""
+        return self.task.settled
+
+    @property
+    def announcements(self) -> Sequence[str]:
+        """See Announced."""
+        return announced(self.config, self.task, self._wording, searches=self.config.split == "train")
 
     @property
     def remarks(self) -> Sequence[str]:
         """See Remarked."""
-        return [f"{self.config.task}: {note}" for note in self.task.notes]
+        few = [] if self.config.task in KNOWN else honest_sizes(len(self.task.train), len(self.task.test))
+        return [f"{self.config.task}: {note}" for note in (*self.task.notes, *few)]
 
     @property
     def source(self) -> str:
@@ -119,7 +164,11 @@ class Instructions:
     @property
     def rivals(self) -> Mapping[str, str]:
         """See Examinable."""
-        return {"no instruction": HUMAN[0], "step by step": HUMAN[1]}
+        return {"no instruction": self._human(HUMAN[0]), "step by step": self._human(HUMAN[1])}
+
+    def _human(self, text: str) -> str:
+        """Return an instruction as a solution: behind the fields, where solutions have some."""
+        return bare_prompt(self.task.fields, text) if self.task.fields else text
 
     @property
     def withheld(self) -> int:
@@ -143,42 +192,33 @@ class Instructions:
     def start(self, seed: int) -> Sequence[Candidate]:
         """Return the user's instructions, and the human ones where they are wanted."""
         del seed
-        texts = [*self.config.start, *(HUMAN if self.config.humans else ())]
-        return [Candidate(text) for text in dict.fromkeys(text.strip() for text in texts)]
+        humans = [self._human(text) for text in HUMAN] if self.config.humans else []
+        return [Candidate(text) for text in dict.fromkeys(text.rstrip() for text in (*self.config.start, *humans))]
 
     def brief(self) -> Brief:
         """Return what a meta-prompt may say."""
+        asks = f"Write it between {SLOT} and </INS>, and nothing else."
         return Brief(
-            task=f"The task is to find the best instruction {SLOT} for a language model that answers questions.",
+            task=_TASK_WITH_FIELDS if self.task.fields else _TASK,
             noun="instruction",
-            answer=f"Write it between {SLOT} and </INS>, and nothing else.",
-            facts=f"The instruction is put {_PLACES[self.config.position]}.",
+            answer=f"{asks} It may have several lines." if self._wording.several_lines else asks,
+            facts=self._facts(),
             ideal=1.0,
             show=lambda value: str(round(100 * value)),
-            max_tokens=min(max(self.config.longest // 4, 16), 128),
+            max_tokens=room(self._wording.longest),
         )
+
+    def _facts(self) -> str:
+        fields = ", ".join(f"{{{field}}}" for field in self.task.fields)
+        where = f"The instruction is put {_PLACES[self.config.position]}."
+        if fields:
+            where = f"The instruction is the whole prompt. It has to keep its fields, each in braces: {fields}."
+        kind = self.task.kind
+        return f"{where} An answer is one of: {', '.join(kind.labels)}." if isinstance(kind, LabelsKind) else where
 
     def parse(self, text: str) -> str:
         """Return the instruction in a reply: between the tags, else the whole without brackets around it or a label."""
-        inner = _TAGGED.search(text) or _BRACKETED.fullmatch(text)
-        found = inner[1] if inner else text
-        label = _LABEL.match(found)
-        found = found[label.end() :] if label else found
-        instruction = " ".join(found.replace("**", "").split()).strip("\"'` ")
-        if not any(character.isalpha() for character in instruction):
-            raise InvalidSolutionError("there is no instruction in it")
-        self._check(instruction)
-        return instruction
-
-    def _check(self, instruction: str) -> None:
-        longest, length = self.config.longest, len(instruction)
-        if length > longest:
-            raise InvalidSolutionError(f"it has {length:,} characters, more than the {longest:,} allowed (`longest`)")
-        if _LEAKED.search(instruction):
-            raise InvalidSolutionError("a marker of the meta-prompt is a part of it")
-        numbers = self.config.digits == "auto" and self.task.kind.name == "number"
-        if (numbers or self.config.digits == "refused") and re.search(r"\d", instruction):
-            raise InvalidSolutionError("there is a digit in it, which may be an answer (`digits` allows it)")
+        return self._wording.read(text)
 
     def examples(self) -> Sequence[str]:
         """Return the ids of the training examples; no meta-prompt ever shows another one."""
@@ -187,6 +227,9 @@ class Instructions:
     def exemplar(self, example: str) -> str:
         """Return a training example with the instruction's place marked."""
         one = self._train[example]
+        if one.fields:
+            values = "\n".join(f"{{{name}}} = {value}" for name, value in one.fields.items())
+            return f"{SLOT} with\n{values}\nGround truth answer: {one.gold}"
         return f"{self._layout.text(one.question, SLOT)}\nGround truth answer: {one.gold}"
 
     def pictures(self, trials: Sequence[Trial], references: Sequence[Reference]) -> Sequence[Picture]:
@@ -208,7 +251,8 @@ class Instructions:
             made = {text: self._past[text] for text in texts if self._is_answered(text)}
             rest = [text for text in texts if text not in made]
             answers = await self._quiz.answers([(text, example) for text in rest for example in examples])
-            made |= {text: evaluation([answers[text, one.id] for one in examples]) for text in rest}
+            classes = self._quiz.classes(examples)
+            made |= {text: evaluation([answers[text, e.id] for e in examples], classes=classes) for text in rest}
         self._past |= {text: one for text, one in made.items() if one.value is not None}
         made |= {text: Evaluation.failed(reason) for text, reason in refused.items()}
         return [made[candidate.text] for candidate in candidates]
@@ -227,3 +271,16 @@ class Instructions:
         except InvalidSolutionError as error:
             return str(error)
         return ""
+
+
+def _check(config: Instructions.Config, task: Task) -> None:
+    """Raise a ConfigError for settings that contradict each other."""
+    if config.form == "plain" and (config.system or config.position == "system"):
+        raise ConfigError(
+            "`system` and position=system are for a chat: a scorer that continues a text (form=plain) is sent no"
+            " system message"
+        )
+    if config.system and config.position == "system":
+        raise ConfigError("with position=system the instruction is the system message: write `system` into the start")
+    if task.fields and config.position != Instructions.Config.model_fields["position"].default:
+        raise ConfigError("your prompt has fields, so it is the whole message: leave `position` out")

@@ -4,7 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from evaluators.answer_booleans import BooleanKind
+from evaluators.answer_choices import ChoiceKind
+from evaluators.answer_labels import LabelsKind
 from evaluators.answers import AnswerKind, Extraction, credit, extract
+from evaluators.class_scores import macro_f1
 from evaluators.prompting import Layout
 from evaluators.task_types import Example
 from opro.errors import ContextError
@@ -30,6 +34,18 @@ class Quiz:
     final: str
     split: str
 
+    def classes(self, examples: Sequence[Example]) -> Mapping[str, str]:
+        """Return the gold answers by example where they are classes; empty where they are not.
+
+        The letters of a multiple choice are classes only where each stands for the same option everywhere.
+        """
+        kind = self.kind
+        same = bool(examples) and all(example.options == examples[0].options for example in examples)
+        if not isinstance(kind, LabelsKind | BooleanKind) and not (isinstance(kind, ChoiceKind) and same):
+            return {}
+        golds = {example.id: kind.gold(example) for example in examples}
+        return {example: gold for example, gold in golds.items() if gold is not None}
+
     async def answers(self, pairs: Iterable[Pair]) -> dict[tuple[str, str], Answer]:
         """Return the answer to each pair, by instruction and example id; prompts that begin alike go in a row."""
         ordered = self.in_order(pairs)
@@ -53,7 +69,7 @@ class Quiz:
             return Answer(example.id, None, None, example.gold, split=self.split, failure=str(error))
 
     async def _answer(self, instruction: str, example: Example) -> Answer:
-        prompt = self.layout.prompt(example.question, instruction)
+        prompt = self.layout.prompt(example.question, instruction, example.fields)
         generation = await self._asked(prompt)
         usage = generation.usage
         if self.final:
@@ -100,8 +116,13 @@ def _score(read: Extraction, example: Example) -> float | None:
     return None if read.failure else credit(read, example)
 
 
-def evaluation(answers: Sequence[Answer], standing: Standing | None = None) -> Evaluation:
-    """Return the share of right answers, or what a race that was left early estimates of it."""
+def evaluation(
+    answers: Sequence[Answer], standing: Standing | None = None, classes: Mapping[str, str] | None = None
+) -> Evaluation:
+    """Return the share of right answers, or what a race that was left early estimates of it.
+
+    `classes` are the gold answers by example, where these are classes: then macro F1 is a metric as well.
+    """
     scores = [answer.score for answer in answers if answer.score is not None]
     failed = len(answers) - len(scores)
     if not scores:
@@ -109,6 +130,9 @@ def evaluation(answers: Sequence[Answer], standing: Standing | None = None) -> E
     share = accuracy(scores)
     metrics = {"n": float(len(scores)), "low": share.low, "high": share.high, "failed": float(failed)}
     metrics |= {"unread": float(sum(one.extracted is None and not one.failure for one in answers))}
+    scored = [one for one in answers if one.score is not None and one.example in (classes or {})]
+    if classes and scored:
+        metrics["macro_f1"] = macro_f1([classes[one.example] for one in scored], [one.extracted for one in scored])
     if standing is None or standing.state is not State.DROPPED:
         return Evaluation(share.mean, metrics=metrics, answers=tuple(answers))
     metrics |= {"low": standing.low, "high": standing.high, "dropped": 1.0}
@@ -139,7 +163,8 @@ async def raced(
                 counted.most = _still(race, texts, examples)
     finally:
         await asyncio.gather(*flying, return_exceptions=True)  # what is asked is paid for: it shall be recorded
-    return {text: evaluation(_counted(race, text, parts), race.standings[text]) for text in texts}
+    classes = quiz.classes(examples)
+    return {text: evaluation(_counted(race, text, parts), race.standings[text], classes) for text in texts}
 
 
 def _started(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluators.task_columns import LETTERS, cell, listed
@@ -29,13 +29,21 @@ KNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A task's examples before they are divided."""
+    """A task's examples before they are divided.
+
+    `share` of them are for training, or `train` where that is a number; `settled`, `fields` and `columns` are a task's.
+    """
 
     parts: tuple[Part, ...]
     kind: str
     share: float
     sources: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    train: int | None = None
+    settled: Mapping[str, object] = field(default_factory=dict[str, object])
+    fields: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 def benchmark(name: str, data: Path | None, revision: str = "") -> Loaded:

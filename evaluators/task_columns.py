@@ -7,11 +7,14 @@ from typing import Any, cast
 
 from evaluators.answer_choices import folded
 from evaluators.task_files import Row
+from evaluators.task_guesses import nearest
 from evaluators.task_types import Example
 from opro.errors import ConfigError
 
 LETTERS = string.ascii_uppercase
 OPTIONS_SLOT = "options"
+QUESTION_FIELD = "question"
+"""A field of a prompt that stands for the question, whatever its column is called."""
 
 
 def examples_of(rows: Sequence[Row], columns: "Columns") -> tuple[list[Example], list[str]]:
@@ -32,16 +35,30 @@ def examples_of(rows: Sequence[Row], columns: "Columns") -> tuple[list[Example],
         golds, told = letters_of(golds, options)
         notes += told
     examples = [
-        Example.of(columns.written(row, listed), gold, listed, row)
+        Example.of(columns.written(row, listed), gold, listed, columns.values(row, listed), row)
         for (_, row), gold, listed in zip(full, golds, options, strict=True)
     ]
     return examples, notes
 
 
 class Columns:
-    """Which columns are read, and the template of a question."""
+    """Which columns are read, and the template of a question.
 
-    def __init__(self, question: str, answer: str, choices: Sequence[str] = (), template: str = "") -> None:
+    Attributes:
+        labels: the labels among which the answer is, to be told with the question; empty where they are not told.
+        fields: those of the user's prompts: then these are filled, and the question is only what stands at them.
+    """
+
+    def __init__(
+        self,
+        question: str,
+        answer: str,
+        choices: Sequence[str] = (),
+        template: str = "",
+        *,
+        labels: Sequence[str] = (),
+        fields: Sequence[str] = (),
+    ) -> None:
         """Take the names of the columns; `choices` is one column with all options, or one column for each.
 
         Raises:
@@ -49,16 +66,21 @@ class Columns:
         """
         self.answer = answer
         self.choices = tuple(choices)
-        self._parts = _parsed(template or f"{{{question}}}")
-        self._needed = [answer, *self.choices, *(name for _, name in self._parts if name is not None)]
+        self.labels = tuple(labels)
+        self.fields = tuple(fields)
+        self._parts = _parsed(template) if template else [("", question)] if question else []
+        named = (name for _, name in self._parts if name is not None and not (fields and QUESTION_FIELD not in fields))
+        own = (name for name in fields if name not in (OPTIONS_SLOT, QUESTION_FIELD))
+        self._needed = [answer, *self.choices, *named, *own]
 
     def check(self, rows: Sequence[Row]) -> None:
         """Raise a ConfigError that names the columns there are, where one is missing."""
         for number, row in enumerate(rows, 1):
             for name in self._needed:
-                if name not in row and not (self.choices and name == OPTIONS_SLOT):
+                if name not in row and not ((self.choices or self.labels) and name == OPTIONS_SLOT):
                     known = ", ".join(map(repr, row)) or "none"
-                    raise ConfigError(f"there is no column {name!r} in row {number}; its columns are {known}")
+                    near = nearest(name, [str(column) for column in row])
+                    raise ConfigError(f"there is no column {name!r} in row {number}; its columns are {known}{near}")
 
     def options(self, row: Row, number: int) -> dict[str, str]:
         """Return the options of a row by letter, none without `choices`."""
@@ -71,15 +93,45 @@ class Columns:
         return dict(zip(LETTERS, texts, strict=False))
 
     def written(self, row: Row, options: Mapping[str, str]) -> str:
-        """Return the question of a row; its options stand at {options}, or behind it."""
-        block = "Options:\n" + "\n".join(f"({letter}) {text}" for letter, text in options.items()) if options else ""
-        place = bool(self.choices) and any(name == OPTIONS_SLOT for _, name in self._parts)
+        """Return the question of a row; its options, or the labels, stand at {options}, or behind it.
+
+        With fields it is what stands at them: alone where there is one, else under their names.
+        """
+        if self.fields:
+            values = {name: value for name, value in self.values(row, options).items() if name != OPTIONS_SLOT}
+            named = [f"{name}: {value}" for name, value in values.items() if value]
+            return "\n".join(named if len(values) > 1 else values.values())
+        return self._question(row, options)
+
+    def values(self, row: Row, options: Mapping[str, str]) -> dict[str, str]:
+        """Return what stands at each field of the user's prompts, in a row."""
+        return {name: self._value(name, row, options) for name in self.fields}
+
+    def _value(self, name: str, row: Row, options: Mapping[str, str]) -> str:
+        if name == OPTIONS_SLOT and (self.choices or name not in row):
+            return self._block(options)
+        return self._asked(row, options) if name not in row else cell(row[name])
+
+    def _asked(self, row: Row, options: Mapping[str, str]) -> str:
+        """Return the question without the options that stand at a field of their own."""
+        return self._question(row, {} if OPTIONS_SLOT in self.fields else options)
+
+    def _block(self, options: Mapping[str, str]) -> str:
+        """Return the options of a row, or the labels of the task, as a list."""
+        if options:
+            return "Options:\n" + "\n".join(f"({letter}) {text}" for letter, text in options.items())
+        return "Options:\n" + "\n".join(f"- {label}" for label in self.labels) if self.labels else ""
+
+    def _question(self, row: Row, options: Mapping[str, str]) -> str:
+        block = "" if self.fields and not options else self._block(options)
+        ours = bool(self.choices) or (bool(self.labels) and OPTIONS_SLOT not in row)
+        place = ours and any(name == OPTIONS_SLOT for _, name in self._parts)
         filled = {OPTIONS_SLOT: block} if place else {}
         text = "".join(
             literal + ("" if name is None else filled[name] if name in filled else cell(row[name]))
             for literal, name in self._parts
         )
-        return f"{text}\n{block}" if block and not place else text
+        return f"{text}\n{block}" if text.strip() and block and not place else text
 
 
 def letters_of(golds: Sequence[str], options: Sequence[Mapping[str, str]]) -> tuple[list[str], list[str]]:

@@ -3,7 +3,8 @@
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from io import StringIO
@@ -67,6 +68,21 @@ def read_bytes(path: Path) -> bytes:
 def source_of(path: Path, content: bytes) -> str:
     """Return what identifies a file in the record of a run."""
     return f"{path} sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+_FILE_IN_SOURCE = re.compile(r"(^|; )(?:(?!; ).)* (?=sha256:[0-9a-f]{64})")
+
+
+def content_of(source: str) -> str:
+    """Return what identifies data by their content alone: a source without the paths of files."""
+    return _FILE_IN_SOURCE.sub(r"\1", source)
+
+
+def source_at(source: str, places: Iterable[tuple[object, object]]) -> str:
+    """Return a source with its files elsewhere; each place is where they lie, and where they are said to lie."""
+    for now, then in places:
+        source = source.replace(str(Path(str(now))), str(Path(str(then)))) if now and then else source
+    return source
 
 
 def _read_csv(path: Path, content: bytes) -> tuple[list[Row], tuple[str, ...]]:

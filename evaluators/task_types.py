@@ -19,6 +19,7 @@ class Example:
         question: what the scorer model is asked, with the options of a multiple choice written out.
         gold: the right answer, in the data's own words.
         options: the texts of a multiple choice by letter; empty otherwise.
+        fields: what stands at the fields of a prompt that has some, by their names; empty otherwise.
         row: what the data hold of it, for a metric; empty for a benchmark's.
     """
 
@@ -26,6 +27,7 @@ class Example:
     question: str
     gold: str
     options: Mapping[str, str] = field(default_factory=dict[str, str])
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
     row: Mapping[str, object] = field(default_factory=dict[str, object], repr=False, compare=False)
 
     @classmethod
@@ -34,11 +36,13 @@ class Example:
         question: str,
         gold: str,
         options: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
         row: Mapping[str, object] | None = None,
     ) -> "Example":
         """Return the example with the id of its content."""
         content = json.dumps([question, gold, dict(options or {})])
-        return cls(hashlib.sha256(content.encode()).hexdigest()[:12], question, gold, options or {}, row or {})
+        name = hashlib.sha256(content.encode()).hexdigest()[:12]
+        return cls(name, question, gold, options or {}, fields or {}, row or {})
 
     @property
     def asks(self) -> str:
@@ -57,6 +61,9 @@ class Task:
         test: the examples of the verdict; none of them asks what a training example asks.
         source: what was read: files with their SHA-256, or a hub id with its revision.
         notes: what the user should know of the data: repeats, contradictions, gold answers that cannot be read.
+        settled: the settings that were guessed from the data, so that a record can state them.
+        fields: of the user's prompts, if these have some.
+        columns: what else could be a field; the last one is that of the right answers.
     """
 
     name: str
@@ -65,3 +72,6 @@ class Task:
     test: tuple[Example, ...]
     source: str = ""
     notes: tuple[str, ...] = ()
+    settled: Mapping[str, object] = field(default_factory=dict[str, object])
+    fields: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()

@@ -1,72 +1,59 @@
 """Tasks: a benchmark of the paper by its name, or the user's own data, with answers that can be checked."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from evaluators.answers import KINDS, AnswerKind, kind_of
+from evaluators.answers import AnswerKind, kind_of
+from evaluators.prompt_fields import common_fields
 from evaluators.task_benchmarks import KNOWN, Loaded, benchmark
-from evaluators.task_columns import Columns, examples_of, shown
+from evaluators.task_columns import QUESTION_FIELD, shown
+from evaluators.task_config import TaskConfig
 from evaluators.task_files import READERS, Rows, read_rows
 from evaluators.task_hub import hub_rows
 from evaluators.task_memory import MEMORY, NOTHING_SUPPLIED, Supply, absent
+from evaluators.task_own import TEST_SPLITS, own_data
 from evaluators.task_splits import Part, Sizes, cleaned, divide
 from evaluators.task_types import Example, Task
 from opro.errors import ConfigError, unknown
 
 __all__ = ["KNOWN", "Example", "Task", "TaskConfig", "load_task"]
 
-_OWN_SHARE = 0.2
-_TEST_SPLITS = ("test", "validation", "dev")
 
-
-class TaskConfig(BaseModel):
-    """Which questions, how their answers are read, and which of them are for training."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    task: str = Field(
-        description="gsm8k, aqua, multiarith, bbh/NAME, mmlu/SUBJECT, mmlu/GROUP, mmlu; or a file (csv, tsv, json,"
-        " jsonl, parquet), a folder with train.* and test.*, or a hub id OWNER/NAME"
-    )
-    data: Path | None = Field(None, description="a benchmark's own files, a folder or one file, instead of the hub")
-    kind: str = Field(
-        "", description="how answers are read: number, choice, boolean, text, regex:PATTERN, or module:function"
-    )
-    question: str = Field("question", description="the column of the question, for your own data")
-    answer: str = Field("answer", description="the column of the right answer, for your own data")
-    choices: tuple[str, ...] = Field((), description="the column of a list of options, or one column for each option")
-    template: str = Field("", description="the question's text with {column} for a column's, for your own data")
-    subset: str = Field("", description="the configuration of a hub dataset that has several")
-    revision: str = Field("", description="the commit of a hub dataset; a benchmark's is pinned where it is known")
-    train_share: float | None = Field(None, ge=0, le=1, description="share of the examples that is for training")
-    train: int | None = Field(None, ge=0, description="number of training examples, instead of a share")
-    test: int | None = Field(None, ge=1, description="number of test examples at most, drawn from the test split")
-    split_seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of the split, the same for all runs to compare")
-
-
-def load_task(config: TaskConfig, supply: Supply = NOTHING_SUPPLIED) -> Task:
+def load_task(config: TaskConfig, prompts: Sequence[str] = (), supply: Supply = NOTHING_SUPPLIED) -> Task:
     """Load the examples of a task, or take those that are handed in, and divide them.
+
+    Prompts of the user's may have columns of the data as fields.
 
     Raises:
         ConfigError: the name, a column or a file is wrong, a split is empty, or no gold answer can be read.
     """
-    loaded = _loaded(config) if supply.splits is None else _own(supply.splits, config)
+    loaded = _loaded(config, prompts) if supply.splits is None else own_data(supply.splits, config, prompts)
     examples = [e for part in loaded.parts for e in (*part.train, *(part.test or ()))]
-    kind = supply.metric or _kind(config.kind or loaded.kind, examples)
+    kind = supply.metric or _kind(config.kind or loaded.kind, examples, loaded.labels or config.labels)
     share = loaded.share if config.train_share is None else config.train_share
-    train, test = divide(loaded.parts, Sizes(share, config.train, config.test, config.split_seed))
+    number = loaded.train if config.train is None and config.train_share is None else config.train
+    train, test = divide(loaded.parts, Sizes(share, number, config.test, config.split_seed))
     train, test, notes = cleaned(train, test, kind)
-    return Task(config.task, kind, train, test, "; ".join(loaded.sources), (*loaded.notes, *notes))
+    return Task(
+        config.task,
+        kind,
+        train,
+        test,
+        "; ".join(loaded.sources),
+        (*loaded.notes, *notes),
+        loaded.settled,
+        loaded.fields,
+        loaded.columns,
+    )
 
 
-def _loaded(config: TaskConfig) -> Loaded:
-    name, path = config.task, Path(config.task)
+def _loaded(config: TaskConfig, prompts: Sequence[str]) -> Loaded:
+    name, path = config.task, Path(config.task).expanduser()
     if name in KNOWN:
         _refuse_columns(config)
-        return benchmark(name, config.data, config.revision)
+        return _with_field(benchmark(name, config.data, config.revision), prompts)
     if name.startswith(MEMORY):
         raise absent(name)
     own = path.exists() or path.suffix.lower() in READERS
@@ -75,15 +62,27 @@ def _loaded(config: TaskConfig) -> Loaded:
     if config.data is not None:
         raise ConfigError("`data` is for the files of a known benchmark; your own data is named by `task` itself")
     if path.is_dir():
-        return _own(_folder(path), config)
+        return own_data(_folder(path), config, prompts)
     if own:
-        return _own({"train": read_rows(path)}, config)
-    return _own(hub_rows(name, config.subset, config.revision), config)
+        return own_data({"train": read_rows(path)}, config, prompts)
+    return own_data(hub_rows(name, config.subset, config.revision), config, prompts)
 
 
-def _kind(spec: str, examples: Sequence[Example]) -> AnswerKind:
+def _with_field(loaded: Loaded, prompts: Sequence[str]) -> Loaded:
+    """Return a benchmark's examples with the question as the field of prompts that have it."""
+    if not common_fields(prompts, (QUESTION_FIELD,), ""):
+        return loaded
+    parts = tuple(Part(_fielded(part.train), part.test and _fielded(part.test)) for part in loaded.parts)
+    return replace(loaded, parts=parts, fields=(QUESTION_FIELD,), columns=(QUESTION_FIELD,))
+
+
+def _fielded(examples: Sequence[Example]) -> list[Example]:
+    return [replace(example, fields={QUESTION_FIELD: example.question}) for example in examples]
+
+
+def _kind(spec: str, examples: Sequence[Example], labels: tuple[str, ...]) -> AnswerKind:
     try:
-        return kind_of(spec, tuple(example.gold for example in examples))
+        return kind_of(spec, tuple(example.gold for example in examples), labels)
     except ConfigError as error:
         raise ConfigError(f"{error}{_odd_golds(examples) if spec == 'boolean' else ''}") from error
 
@@ -104,21 +103,6 @@ def _refuse_columns(config: TaskConfig) -> None:
 
 def _folder(path: Path) -> dict[str, Rows]:
     found = {file.stem: file for file in sorted(path.iterdir()) if file.suffix.lower() in READERS}
-    if "train" not in found or not any(name in found for name in _TEST_SPLITS):
+    if "train" not in found or not any(name in found for name in TEST_SPLITS):
         raise ConfigError(f"{path}: files train.* and test.* are needed; there are {', '.join(found) or 'none'}")
-    return {name: read_rows(file) for name, file in found.items() if name == "train" or name in _TEST_SPLITS}
-
-
-def _own(splits: Mapping[str, Rows], config: TaskConfig) -> Loaded:
-    """Return the user's own data; with "train" and a test split these are kept apart, and all of "train" is used."""
-    if not config.kind and not config.choices:
-        raise ConfigError(f"how are the answers read? Set `kind` to one of: {', '.join(KINDS)}")
-    test = next((name for name in _TEST_SPLITS if name in splits and len(splits) > 1), None)
-    train = "train" if "train" in splits else next(name for name in splits if name != test)
-    columns = Columns(config.question, config.answer, config.choices, config.template)
-    used = [splits[name] for name in (train, test) if name]
-    made = [examples_of(rows.rows, columns) for rows in used]
-    part = Part(made[0][0], made[1][0] if test else None)
-    notes = [note for rows, (_, told) in zip(used, made, strict=True) for note in (*rows.notes, *told)]
-    sources = tuple(rows.source for rows in used)
-    return Loaded((part,), config.kind or "choice", 1.0 if test else _OWN_SHARE, sources, tuple(notes))
+    return {name: read_rows(file) for name, file in found.items() if name == "train" or name in TEST_SPLITS}

@@ -8,11 +8,14 @@ from evaluators import PROBLEMS
 from opro.callables import HANDED_IN
 from opro.config import RunConfig, run_config
 from opro.errors import ConfigError, ModelError, OproError
+from opro.places import placed, whole_path
 from opro.proposers import PROPOSERS
-from opro.protocols import Identified, LanguageModel, Problem, Proposer, Supplied
+from opro.protocols import Identified, LanguageModel, Moved, Problem, Proposer, Settled, Supplied
 from opro.records import RunRecord
 from opro.registry import configure, find
 from scorer_models import open_model
+
+_FROM_FILES = ("local", "vllm", "scripted")
 
 
 def build_problem(config: RunConfig) -> Problem:
@@ -50,11 +53,38 @@ def problem_of(run: RunRecord) -> Problem | None:
 
 def problem_fingerprint(problem: Problem) -> str:
     """Return what tells a problem from another one: a digest of all that a meta-prompt may say of it."""
+    return _digest(problem, problem.identity if isinstance(problem, Identified) else None)
+
+
+def is_problem_of(run: RunRecord, problem: Problem) -> bool:
+    """Say whether a problem is the one that a stored run began with, wherever its data lie now."""
+    if problem_fingerprint(problem) == run.spec.problem_fingerprint:
+        return True
+    if not isinstance(problem, Moved):
+        return False
+    return _digest(problem, problem.former_identity(run.spec.config["set"])) == run.spec.problem_fingerprint
+
+
+def _digest(problem: Problem, identity: str | None) -> str:
     brief = problem.brief()
     told = (brief.task, brief.facts, brief.lead, brief.constraint, problem.direction)
-    if isinstance(problem, Identified):
-        return sha256(repr((*told, problem.identity)).encode()).hexdigest()
-    return sha256(repr(told).encode()).hexdigest()
+    return sha256(repr(told if identity is None else (*told, identity)).encode()).hexdigest()
+
+
+def settled(config: RunConfig, problem: Problem) -> RunConfig:
+    """Return a config that makes the same run in any folder: its paths whole, and stated what its data settled."""
+    made: Any = type(problem)
+    values = placed(made.Config, config.set) if hasattr(made, "Config") else dict(config.set)
+    taken = dict(problem.settled) if isinstance(problem, Settled) else {}
+    name = whole_path(config.problem) if ".py:" in config.problem else config.problem
+    paths = {"problem": name, "model": _whole_model(config.model)}
+    return config.model_copy(update={**paths, "scorer": _whole_model(config.scorer), "set": {**values, **taken}})
+
+
+def _whole_model(spec: str) -> str:
+    """Return a model's KIND:NAME with an absolute path where NAME is a file or a folder of weights."""
+    kind, _, name = spec.partition(":")
+    return f"{kind}:{whole_path(name)}" if kind in _FROM_FILES and name else spec
 
 
 def needs_model(config: RunConfig) -> bool:

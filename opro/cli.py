@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opro import cli_best, cli_probe
+from opro import cli_best, cli_probe, cli_prompts
 from opro.cli_options import (
     BudgetOption,
     ConcurrencyOption,
     DeadlineOption,
     JsonOption,
+    MovedOption,
     PricesOption,
     StoreOption,
     TimeoutOption,
@@ -70,6 +71,7 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     timeout: TimeoutOption = None,
     deadline: DeadlineOption = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The seed, or the first of --seeds; default: 0.")] = None,
+    prompt_file: cli_prompts.PromptFileOption = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Make so many runs, with seeds from --seed on.")] = None,
     control: Annotated[str | None, typer.Option(help="flipped-scores: show the model reversed scores.")] = None,
     baselines: Annotated[str | None, typer.Option(help="auto, always or never; default: auto.")] = None,
@@ -100,7 +102,7 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
         "baselines": baselines,
     }
     tables = {
-        "set": pairs(settings, "--set"),
+        "set": cli_prompts.with_prompts(pairs(settings, "--set"), prompt_file),
         "options": pairs(options, "--option"),
         "model_set": pairs(model_settings, "--model-set"),
         "scorer_set": pairs(scorer_settings, "--scorer-set"),
@@ -144,6 +146,7 @@ def resume(  # noqa: PLR0913 - as above
     concurrency: ConcurrencyOption = None,
     timeout: TimeoutOption = None,
     deadline: DeadlineOption = None,
+    moved: MovedOption = None,
     store: StoreOption = None,
     *,
     as_json: JsonOption = False,
@@ -159,6 +162,7 @@ def resume(  # noqa: PLR0913 - as above
         "concurrency": concurrency,
         "timeout": timeout,
         "deadline": deadline,
+        "set": pairs(moved, "--set") or None,
     }
     given = {key: value for key, value in changes.items() if value is not None}
     from opro.sessions import go_on
@@ -172,6 +176,7 @@ def evaluate(  # noqa: PLR0913 - as above
     task: Annotated[str, typer.Argument(metavar="TASK", help="A task: gsm8k, bbh/NAME, a file, a hub id, ...")],
     instructions: Annotated[list[str] | None, typer.Option("--instruction", help="Repeatable; may be empty.")] = None,
     file: Annotated[Path | None, typer.Option(help="A text file with an instruction a line.")] = None,
+    prompt_file: cli_prompts.PromptFileOption = None,
     split: Annotated[str, typer.Option(help="train or test.")] = "test",
     scorer: Annotated[str | None, typer.Option(help="The scorer model, KIND:NAME; default: local.")] = None,
     scorer_settings: Annotated[list[str] | None, typer.Option("--scorer-set", help="NAME=VALUE of the scorer.")] = None,
@@ -184,9 +189,10 @@ def evaluate(  # noqa: PLR0913 - as above
     as_json: JsonOption = False,
 ) -> None:
     """Score given instructions, and hold the first against each of the others, example by example."""
-    texts = [*(instructions or ()), *(_lines(file) if file else ())]
+    lines = cli_prompts.lines_of(file) if file else []
+    texts = [*(instructions or ()), *cli_prompts.prompt_files(prompt_file), *lines]
     if not texts:
-        raise ConfigError("which instructions? Give --instruction TEXT, or --file with one a line")
+        raise ConfigError("which instructions? Give --instruction TEXT, --prompt-file, or --file with one a line")
     given = {"scorer": scorer, "model": scorer, "budget": budget, "prices": prices, "concurrency": concurrency}
     fixed = {"task": task, "start": texts, "split": split, "racing": False}
     tables = {
@@ -200,18 +206,11 @@ def evaluate(  # noqa: PLR0913 - as above
     interruptible(score(config, store, as_json=as_json), store)
 
 
-def _lines(file: Path) -> list[str]:
-    try:
-        with file.open(encoding="utf-8-sig") as lines:
-            return [line.rstrip("\n") for line in lines]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the instructions in {file}: {error}") from error
-
-
 @app.command()
 def verdict(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
     budget: BudgetOption = None,
+    moved: MovedOption = None,
     store: StoreOption = None,
     *,
     best_of_n: Annotated[
@@ -227,7 +226,8 @@ def verdict(
     from opro.sessions import examine
 
     existing(store)
-    interruptible(examine(name, budget or (), store, best_of_n=best_of_n, as_json=as_json), store)
+    places = pairs(moved, "--set")
+    interruptible(examine(name, budget or (), store, places=places, best_of_n=best_of_n, as_json=as_json), store)
 
 
 @app.command("list")

@@ -25,6 +25,10 @@ BudgetOption = Annotated[
     list[str] | None,
     typer.Option(help="What the run may cost in all: 2.50usd, 1e6tok or 30min; repeatable. It is never exceeded."),
 ]
+MovedOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Where the data lie now, if they were moved: task=FILE, data=DIR; repeatable."),
+]
 PricesOption = Annotated[str | None, typer.Option(help="A TOML file with prices; default: $OPRO_PRICES.")]
 ConcurrencyOption = Annotated[
     int | None, typer.Option(min=1, help="Requests to a served model in flight at most; default: it adapts.")
@@ -45,9 +49,10 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
         if not equals or not name:
             raise ConfigError(f"{option} {text!r}: NAME=VALUE is needed")
         try:
-            values[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+            read = tomllib.loads(f"value = {value}")
         except tomllib.TOMLDecodeError:
-            values[name.strip()] = value
+            read = {}
+        values[name.strip()] = read["value"] if read.keys() == {"value"} else value  # a text of several lines is one
     return values
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from opro.build import build_model, needs_model, problem_fingerprint
+from opro.build import build_model, is_problem_of, needs_model
 from opro.config import RunConfig
 from opro.errors import ConfigError
 from opro.protocols import Examinable, LanguageModel, Problem, Scored
@@ -55,7 +55,7 @@ def check_same(run: RunRecord, problem: Problem, opened: Models) -> None:
 
 def check_same_problem(run: RunRecord, problem: Problem) -> None:
     """Raise a ConfigError if the problem is not the one that a stored run began with."""
-    if problem_fingerprint(problem) != run.spec.problem_fingerprint:
+    if not is_problem_of(run, problem):
         raise ConfigError(
             f"the problem of {run.id} is not what it was when the run began: has a file or a class of its changed? "
             "Begin a new run, or bring the old state back"

@@ -170,6 +170,15 @@ class Identified(Protocol):
 
 
 @runtime_checkable
+class Moved(Identified, Protocol):
+    """A problem whose identity once named where its data lie, in the records of earlier versions."""
+
+    def former_identity(self, settings: Mapping[str, Any]) -> str:
+        """Return the identity as it was then, with the data where the settings of a record say."""
+        ...
+
+
+@runtime_checkable
 class Remarked(Protocol):
     """A problem of whose data the user should know something."""
 
@@ -181,6 +190,26 @@ class Remarked(Protocol):
     @property
     def source(self) -> str:
         """What the data were read from, exactly enough to find them again."""
+        ...
+
+
+@runtime_checkable
+class Announced(Protocol):
+    """A problem that tells what it was made of, and what it guessed, before anything is spent."""
+
+    @property
+    def announcements(self) -> Sequence[str]:
+        """What the user should know, and could set otherwise, a sentence each."""
+        ...
+
+
+@runtime_checkable
+class Settled(Protocol):
+    """A problem that takes settings from its data where the user leaves them out."""
+
+    @property
+    def settled(self) -> Mapping[str, Any]:
+        """The settings taken so; a run's record states them, so that it is made again as it was."""
         ...
 
 

@@ -28,12 +28,12 @@ from opro.estimate import estimate
 from opro.examination import is_evaluation
 from opro.opening import Models, opened_models
 from opro.probing import is_probe, probe_report
-from opro.protocols import Examinable, Problem
+from opro.protocols import Announced, Examinable, Problem
 from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Status
 from opro.report import by_role, contestant, summarize, verdict
 from opro.views import examination_of, print_examination, print_probe
-from opro.workbench import Workbench, references_of
+from opro.workbench import UNMOVED, Workbench, references_of
 
 
 async def study(
@@ -53,6 +53,7 @@ async def study(
     if judged:
         _check_examinable(problems[0], config.problem)
     runs: list[str] = []
+    announce(console, problems[0])
     with closing(Workbench(store)) as workbench:
         for each, problem in zip(configs, problems, strict=True):
             with console.status(f"{each.problem}: computing what to compare with"):
@@ -106,6 +107,7 @@ def _check_examinable(problem: Problem, name: str) -> None:
 async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
     """Print what `count` runs of a config will cost, without asking a model anything."""
     problem = build_problem(config)
+    announce(Console(stderr=as_json), problem)
     async with opened_models(config, problem, Models()) as models:
         estimates = await estimate(config, problem, models.optimizer, models.scorer)
     if as_json:
@@ -125,6 +127,7 @@ async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:
     """
     console = Console(stderr=as_json)
     problem = build_problem(config)
+    announce(console, problem)
     with closing(Workbench(store)) as workbench, live_answers(console, config.set["task"]):
         run = workbench.reader.run(await workbench.run(config, problem=problem))
         _check_whole(run, store)
@@ -133,7 +136,13 @@ async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:
 
 
 async def examine(
-    name: str, budget: Sequence[str], store: str | None, *, best_of_n: bool = True, as_json: bool = False
+    name: str,
+    budget: Sequence[str],
+    store: str | None,
+    *,
+    places: Mapping[str, Any] = UNMOVED,
+    best_of_n: bool = True,
+    as_json: bool = False,
 ) -> None:
     """Score what a run found on examples that it has not seen, and report.
 
@@ -143,11 +152,18 @@ async def examine(
     console = Console(stderr=as_json)
     with closing(Workbench(store)) as workbench, live_answers(console, "answers of the scorer"):
         try:
-            made = await workbench.examine(name, budget=budget, best_of_n=best_of_n)
+            made = await workbench.examine(name, budget=budget, best_of_n=best_of_n, places=places)
         except BudgetError as error:
             raise BudgetError(f"{error}; {_larger('verdict', name, store)}") from error
         print_examination(console, made, as_json=as_json)
         print_findings(console, workbench.reader, workbench.reader.run(made.run), None)
+
+
+def announce(console: Console, problem: Problem) -> None:
+    """Say what a problem was made of, and what it guessed, before anything is spent."""
+    if isinstance(problem, Announced):
+        for sentence in problem.announcements:
+            console.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
 
 
 def _check_whole(run: RunRecord, store: str | None) -> None:

@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from opro.budget import Budget
-from opro.build import build_problem, build_proposer, problem_fingerprint, resolve_options
+from opro.build import build_problem, build_proposer, problem_fingerprint, resolve_options, settled
 from opro.config import RunConfig, run_config
 from opro.equipment import Equipment, check_costs, noted, open_ledger
 from opro.errors import BudgetError, ConfigError, OproError, StopRun
@@ -37,12 +38,16 @@ from opro.protocols import (
 )
 from opro.reader import EXAMINER, Reader
 from opro.records import Event, EventKind, RunRecord, RunSpec, Status
+from opro.reopening import alike, reopened
 from opro.report import BLIND, Summary, by_step, contestant, full_best, optimum_of, summarize, verdict
 from opro.results import Result
 from opro.store import Store, default_store
 from opro.types import Reference, Trial
 
 _LOG = logging.getLogger("opro")
+
+UNMOVED: Mapping[str, Any] = MappingProxyType({})
+"""The places of data that lie where they lay."""
 
 FREE_SECONDS = 0.01
 """A trial that is scored in less counts as free: the baselines then run without being asked for."""
@@ -99,6 +104,7 @@ class Workbench:
         if baseline_of:
             check_same_models(baseline_of, opened)
         check_costs(config, (opened.optimizer, opened.scorer))
+        config = settled(config, problem)
         config = config.model_copy(update={"options": resolve_options(config, opened.optimizer)})
         spec = RunSpec(
             problem=config.problem,
@@ -131,6 +137,8 @@ class Workbench:
     ) -> str:
         """Go on with a stored run, perhaps with other limits (`changes`), and return its id.
 
+        A `set` among the changes says where its data lie, if they were moved since.
+
         Raises:
             ConfigError: it is a baseline, or its problem or model is not what it was.
         """
@@ -149,10 +157,12 @@ class Workbench:
         given: Models,
         watch: Watcher = no_watch,
     ) -> str:
-        config = run_config({**run.spec.config, **changes})
+        if problem is None:
+            config, problem = reopened(run, changes)
+        else:
+            config = run_config({**run.spec.config, **changes})
         if "budget" in changes:
             config = config.model_copy(update={"budget": Budget.merged(run.spec.config["budget"], config.budget)})
-        problem = problem or build_problem(config)
         async with opened_models(config, problem, given) as opened:
             check_same(run, problem, opened)
             check_searchable(config, problem)
@@ -260,7 +270,7 @@ class Workbench:
         scoring = sum(step.scoring for step in self.reader.steps(run.id))
         return scoring < FREE_SECONDS * max(summary.trials, 1)
 
-    async def examine(
+    async def examine(  # noqa: PLR0913 - independent parts
         self,
         name: str,
         *,
@@ -268,6 +278,7 @@ class Workbench:
         best_of_n: bool = True,
         problem: Problem | None = None,
         models: Models | None = None,
+        places: Mapping[str, Any] = UNMOVED,
         watch: Watcher = no_watch,
     ) -> Report:
         """Score what a run found, its start and the known rivals on the examples that the run has not seen.
@@ -275,7 +286,8 @@ class Workbench:
         One rival is the best of N: as many candidates as the run scored, which the optimizer model draws without being
         shown any of them, scored on the training examples like the run's own. So what the loop adds to the drawing is
         seen, at about the cost of the run once more; `best_of_n` leaves it out. What was scored before is not asked for
-        again. The budget is that of the examination, and of the drawing, each for itself.
+        again. The budget is that of the examination, and of the drawing, each for itself. `places` are the settings
+        that say where the data lie, if they were moved.
 
         Raises:
             ConfigError: the problem keeps no such examples, the run has seen them, it found nothing, or its data or a
@@ -283,24 +295,28 @@ class Workbench:
             BudgetError: the budget did not suffice.
         """
         run = self.reader.run(name)
-        problem = problem or build_problem(run_config(run.spec.config))
+        if problem is None:
+            search, problem = reopened(run, {"set": places})
+        else:
+            search = run_config(run.spec.config)
+            check_same_problem(run, problem)
         if not isinstance(problem, Examinable):
             raise ConfigError(
                 f"{run.spec.problem} keeps no examples away from the optimization: see `opro show {run.id}`"
             )
         if problem.examines:
             raise ConfigError(f"{run.id} was scored on the test examples: none are left that it has not seen")
-        check_same_problem(run, problem)
         _warn(problem)
         given = models or Models()
         if best_of_n and contestant(run.spec) == "opro":
-            await self._draw_blindly(run, problem, tuple(budget), given, watch)
+            await self._draw_blindly(run, search, problem, tuple(budget), given, watch)
         texts = entrants(self.reader, run, problem.rivals, best_of_n=best_of_n)
         exam = problem.examination(list(texts.values()))
         settings = exam.config.model_dump(mode="json", exclude_unset=True)
         changes: dict[str, Any] = {"proposer": EXAMINER, "options": {}, "steps": 0, "set": settings}
-        config = run_config({**run.spec.config, **changes, "budget": tuple(budget), "baselines": "never"})
-        made = next((one for one in self.reader.examinations_of(run.id) if one.spec.config["set"] == settings), None)
+        config = search.model_copy(update={**changes, "budget": tuple(budget), "baselines": "never"})
+        earlier = self.reader.examinations_of(run.id)
+        made = next((one for one in earlier if alike(exam, one.spec.config["set"], settings)), None)
         if made is None:
             made = self.reader.run(await self._start(config, exam, given, baseline_of=run, watch=watch))
         elif made.status is not Status.DONE:
@@ -310,7 +326,13 @@ class Workbench:
         return report(self.reader, made, problem.rivals)
 
     async def _draw_blindly(
-        self, run: RunRecord, problem: Problem, budget: tuple[str, ...], given: Models, watch: Watcher
+        self,
+        run: RunRecord,
+        search: RunConfig,
+        problem: Problem,
+        budget: tuple[str, ...],
+        given: Models,
+        watch: Watcher,
     ) -> None:
         """Draw as many candidates as a run scored, from its optimizer model, without showing it what became of any."""
         needed = summarize(self.reader, run).unique
@@ -319,7 +341,7 @@ class Workbench:
         made = next((one for one in self.reader.made_for(run.id) if contestant(one.spec) == BLIND), None)
         if made is None:
             options = {**run.spec.config["options"], "control": "blind", "exemplar_choice": "random"}
-            config = run_config({**run.spec.config, **limits, "options": options})
+            config = search.model_copy(update={**limits, "options": options})
             made = self.reader.run(await self._start(config, problem, given, baseline_of=run, watch=watch))
         elif made.status is not Status.DONE or made.spec.config["trials"] < needed:
             made = self.reader.run(await self._continue(made, limits, problem, given, watch))

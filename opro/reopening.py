@@ -1,0 +1,57 @@
+"""Making the problem of a stored run again: as its settings were meant then, and from where its data lie now."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from opro.build import build_problem, is_problem_of
+from opro.config import RunConfig, run_config
+from opro.errors import ConfigError
+from opro.opening import check_same_problem
+from opro.places import place_fields, placed
+from opro.protocols import Problem
+from opro.records import RunRecord
+
+
+def reopened(run: RunRecord, changes: Mapping[str, Any]) -> tuple[RunConfig, Problem]:
+    """Return a stored run's config with changes, and its problem; a `set` among them says where its data lie now.
+
+    A setting whose default has changed since then is taken as it was meant, if that makes the problem of the run.
+
+    Raises:
+        ConfigError: the problem is not what it was when the run began, or `set` has settings that say something else.
+    """
+    places: Mapping[str, Any] = changes.get("set", {})
+    config = run_config({**run.spec.config, **changes, "set": {**run.spec.config["set"], **places}})
+    problem = build_problem(config)
+    made: Any = getattr(type(problem), "Config", None)
+    _check_places(made, places)
+    if not is_problem_of(run, problem) and hasattr(made, "former"):
+        meant = config.model_copy(update={"set": made.former(config.set)})
+        earlier = build_problem(meant)
+        if is_problem_of(run, earlier):
+            config, problem = meant, earlier
+    check_same_problem(run, problem)
+    return config.model_copy(update={"set": {**config.set, **(placed(made, places) if places else {})}}), problem
+
+
+def alike(problem: Problem, settings: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Say whether settings make the same problem, wherever its data lie, as far as the settings tell."""
+    made: Any = getattr(type(problem), "Config", None)
+    if made is None:
+        return settings == others
+    ours, theirs = (made.former(one) if hasattr(made, "former") else dict(one) for one in (settings, others))
+    elsewhere = place_fields(made)
+    return {name: value for name, value in ours.items() if name not in elsewhere} == {
+        name: value for name, value in theirs.items() if name not in elsewhere
+    }
+
+
+def _check_places(made: Any, places: Mapping[str, Any]) -> None:
+    """Raise a ConfigError for settings that say something else than where data lie."""
+    known = list(place_fields(made)) if made is not None else []
+    for name in places:
+        if name not in known:
+            raise ConfigError(
+                f"--set {name}=... would make another run: only where its data lie can be set here"
+                f" ({', '.join(known) or 'this problem has no such setting'})"
+            )
