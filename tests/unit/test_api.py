@@ -362,6 +362,17 @@ def test_without_pandas_a_frame_is_refused_with_what_to_install(store: str, monk
         result.to_dataframe()
 
 
+def test_a_scorer_that_cannot_be_read_is_told_in_the_result_and_in_the_log(
+    store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = search(store, metric=None, kind="number", scorer=lambda prompt: "I like turtles.")
+    assert len(result.findings) == 1
+    assert "replies of the scorer could be read" in result.findings[0]
+    assert "I like turtles." in str(result)
+    assert result.findings[0] in caplog.text
+    assert search(store).findings == ()
+
+
 def test_prompts_are_evaluated_on_a_file_or_on_rows(store: str, tmp_path: Path) -> None:
     file = tmp_path / "sums.csv"
     pandas.DataFrame(ROWS).to_csv(file, index=False)
