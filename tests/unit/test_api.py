@@ -280,6 +280,38 @@ def test_functions_are_called_side_by_side_up_to_a_cap(store: str) -> None:
 
     search(store, scorer=slow, steps=0, concurrency=3)
     assert most == 3
+    most = 0
+
+    def slow_too(prompt: str) -> str:
+        slow(f"What is 1 plus 1? {prompt}")
+        return f"<INS>Add carefully.</INS> {most}"
+
+    search(store, model=slow_too, per_step=4)
+    assert most == 4
+
+
+def test_an_asynchronous_function_finds_the_same_event_loop_at_every_call(store: str) -> None:
+    loops: set[asyncio.AbstractEventLoop] = set()
+
+    async def bound(prompt: str) -> str:
+        loops.add(asyncio.get_running_loop())
+        return ask(prompt)
+
+    opro.verdict(search(store, scorer=bound), best_of_n=False)
+    assert len(loops) == 1
+
+
+def test_a_model_of_another_library_is_told_from_one_with_other_weights() -> None:
+    class Client:
+        def __init__(self, model: str) -> None:
+            self.model = model
+
+        def __call__(self, prompt: str | None = None, messages: Any = None, **settings: Any) -> list[str]:
+            return ["yes"]
+
+    small, large = opro.FunctionModel(Client("small")), opro.FunctionModel(Client("large"))
+    assert small.fingerprint != large.fingerprint
+    assert small.fingerprint == opro.FunctionModel(Client("small")).fingerprint
 
 
 async def test_a_function_is_told_what_it_names_and_makes_one_call_a_sample() -> None:
