@@ -85,7 +85,7 @@ def absent(name: str) -> ConfigError:
     """Return the error for data that are in no file, and are not handed in."""
     return ConfigError(
         f"the data of this run ({name}) were handed in from Python and are in no file: hand them in again, as in "
-        "`opro.resume(RUN, data=...)` or `opro.verdict(RUN, data=...)`"
+        "`opro.resume(RUN, data=...)` or `opro.verdict(RUN, data=...)`; or save them, and name the file as `task`"
     )
 
 

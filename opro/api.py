@@ -1,19 +1,25 @@
 """The Python interface to runs: `opro.optimize` and `opro.resume`, with a twin for asyncio each."""
 
+import logging
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from opro.build import build_problem
 from opro.config import run_config
+from opro.diagnosis import diagnose
 from opro.handed import Handed, Model
 from opro.loop import Watcher, no_watch
 from opro.protocols import Problem
+from opro.reader import Reader
 from opro.results import Result
 from opro.running import run_here
 from opro.store import existing_store
 from opro.watching import shown
 from opro.workbench import Workbench
+
+_LOG = logging.getLogger("opro")
 
 
 def optimize(  # noqa: PLR0913 - independent parts of a run
@@ -149,7 +155,7 @@ async def _optimized(
                     config, problem=problem, model=models.optimizer, scorer=models.scorer, watch=watcher
                 )
             await workbench.give_baselines(run, problem=problem)
-        return replace(workbench.result(run), given=handed.given(problem))
+        return _ended(workbench, run, handed, problem)
 
 
 async def _resumed(
@@ -164,14 +170,28 @@ async def _resumed(
     with closing(Workbench(existing_store(store))) as workbench:
         record = workbench.reader.run(name)
         config = run_config({**record.spec.config, **changes})
-        problem = handed.again(config)
+        problem = handed.again(config) or build_problem(config)
         async with handed.models(config.concurrency) as models:
             with shown(progress, config, record.spec.direction, watch) as watcher:
                 made = await workbench.resume(
                     record.id, changes, problem=problem, model=models.optimizer, scorer=models.scorer, watch=watcher
                 )
             await workbench.give_baselines(made, problem=problem)
-        return replace(workbench.result(made), given=handed.given(problem))
+        return _ended(workbench, made, handed, problem)
+
+
+def _ended(workbench: Workbench, run: str, handed: Handed, problem: Problem) -> Result:
+    """Return a run that has ended, with what was handed in for it."""
+    findings = tuple(warnings_of(workbench.reader, run, problem))
+    return replace(workbench.result(run), given=handed.given(problem), findings=findings)
+
+
+def warnings_of(reader: Reader, run: str, problem: Problem | None) -> list[str]:
+    """Return what was wrong with the replies in a run, and tell it in the log, for nobody may look at the result."""
+    findings = [one.sentence for one in diagnose(reader, reader.run(run), problem)]
+    for sentence in findings:
+        _LOG.warning("%s", sentence)
+    return findings
 
 
 def store_of(run: str | Result, store: str | Path | None) -> str | Path | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from opro.api import store_of
+from opro.api import store_of, warnings_of
 from opro.config import run_config
 from opro.console import live_answers
 from opro.errors import BudgetError
@@ -175,9 +175,11 @@ async def _judged(
         problem = handed.again(config)
         async with handed.models(config.concurrency) as models:
             with live_answers(_console(progress), "answers of the scorer"):
-                return await workbench.examine(
+                made = await workbench.examine(
                     record.id, budget=budget, best_of_n=best_of_n, problem=problem, models=models
                 )
+        warnings_of(workbench.reader, made.run, None)
+        return made
 
 
 def _evaluation(prompts: str | Sequence[str], split: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -199,6 +201,7 @@ async def _evaluated(
         record = workbench.reader.run(made)
         if record.status is Status.STOPPED:
             raise BudgetError(f"{made} is not complete: {record.reason}; opro.resume({made!r}, budget=...) goes on")
+        warnings_of(workbench.reader, made, problem)
         return report(workbench.reader, record)
 
 

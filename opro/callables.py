@@ -133,7 +133,7 @@ def _parameters(function: Function) -> list[str]:
     except (TypeError, ValueError):  # of C functions nothing is known
         return []
     try:
-        signature.bind("prompt")
+        signature.bind("prompt", **{name: None for name in list(signature.parameters)[1:] if name in _SETTINGS})
     except TypeError as error:
         raise ConfigError(
             f"{name_of(function)}{signature} cannot be called as a model, with a prompt alone: {error}"

@@ -38,6 +38,8 @@ class Result:
         cost: what it did and cost, and how it ended (`cost.status`, `cost.reason`).
         store: path or URL of the store that it is in.
         given: what was handed in from Python for it.
+        findings: what was wrong with the replies of its models, such as a scorer that could not be read, with the
+            likely cause; empty if nothing was.
     """
 
     run: str
@@ -48,10 +50,11 @@ class Result:
     prompt: str | None = None
     store: str = ""
     given: Given = field(default_factory=Given, compare=False)
+    findings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return the verdict in words."""
-        return str(self.verdict)
+        """Return the verdict in words, and what was wrong with the replies."""
+        return "\n".join([*self.verdict.sentences, *self.findings])
 
     def __repr__(self) -> str:
         """Return what it found, in a line."""

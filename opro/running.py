@@ -1,7 +1,10 @@
 """Running asynchronous work from plain Python: in a script, and in a notebook, whose event loop is at work already."""
 
 import asyncio
+import atexit
+import os
 import sys
+import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -9,6 +12,8 @@ from typing import Any, TypeVar
 from opro.errors import OproError
 
 T = TypeVar("T")
+
+_RUNNERS: dict[int, asyncio.Runner] = {}
 
 
 def in_notebook() -> bool:
@@ -25,11 +30,22 @@ def run_here(work: Coroutine[Any, Any, T], instead: str) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return _runner().run(work) if threading.current_thread() is threading.main_thread() else asyncio.run(work)
     if in_notebook():
         return _run_beside(work)
     work.close()
     raise OproError(f"an event loop is running here: write `await {instead}(...)` instead")
+
+
+def _runner() -> asyncio.Runner:
+    """Return what runs the work of this process: one event loop for all calls, to which a user's client may be bound.
+
+    A client that an asynchronous function keeps (of HTTP, say) would find its loop closed at the second call else.
+    """
+    if os.getpid() not in _RUNNERS:
+        runner = _RUNNERS[os.getpid()] = asyncio.Runner()
+        atexit.register(runner.get_loop().close)
+    return _RUNNERS[os.getpid()]
 
 
 def _run_beside(work: Coroutine[Any, Any, T]) -> T:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from opro.build import build_problem
+from opro.build import build_problem, problem_of
 from opro.closing import print_findings, print_next, print_winner
 from opro.config import RunConfig, run_config
 from opro.console import (
@@ -208,6 +208,8 @@ def report(
     records = [reader.run(run) for run in runs]
     if as_json:
         sys.stdout.writelines(json.dumps(summarize(reader, record).as_dict()) + "\n" for record in records)
+        for record in records:
+            print_findings(console, reader, record, problem_of(record))
         return
     rows = [
         (contestant(each.spec), summarize(reader, each))

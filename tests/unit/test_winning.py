@@ -60,6 +60,13 @@ def test_a_run_prints_the_whole_prompt_and_calls_its_score_that_of_training(
     assert f"run `opro verdict {run_of(out)}` for examples that it has not seen: about " in out
 
 
+def test_a_prompt_is_never_cut_however_long_it_is(opro: Command, arguments: Sequence[str]) -> None:
+    long = "\n".join(f"Step {number}: think about it once more, and say so." for number in range(40))
+    assert len(long) > LONG
+    _, out, _ = opro(*(f"start={json.dumps([long])}" if part.startswith("start=") else part for part in arguments))
+    assert long in out
+
+
 def test_the_foreseen_requests_of_a_verdict_are_about_those_that_it_makes(
     opro: Command, arguments: Sequence[str], store: str
 ) -> None:
@@ -171,6 +178,9 @@ def test_a_run_whose_scorer_cannot_be_read_says_so_with_a_reply_and_the_cause(
     line = " ".join(out.split())
     assert "replies of the scorer could be read" in line
     assert cause in line
+    _, out, err = opro(*arguments, *more, "--json")
+    assert cause in " ".join(err.split())
+    assert len(out.splitlines()) == 1
 
 
 def test_a_run_whose_optimizer_writes_nothing_new_says_why(
