@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from evaluators.instruction_texts import SHORTEST_LIMIT, Wording
+from evaluators.task_benchmarks import KNOWN
 from evaluators.task_config import TaskConfig
+from evaluators.task_guesses import honest_sizes
 from evaluators.task_types import Task
 
 
@@ -15,6 +17,7 @@ def announced(config: TaskConfig, task: Task, wording: Wording, *, searches: boo
         if searches
         else f"{config.task}: {train:,} training and {test:,} test examples"
     ]
+    said += [] if config.task in KNOWN else honest_sizes(train if searches else 0, test)
     said += [f"guessed from the data: {guesses}"] if (guesses := _guesses(task.settled)) else []
     if task.fields:
         said.append(f"fields of the prompt: {', '.join(f'{{{field}}}' for field in task.fields)}")

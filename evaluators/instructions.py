@@ -14,10 +14,9 @@ from evaluators.prompt_fields import bare_prompt
 from evaluators.prompting import SLOT, Layout, Position
 from evaluators.questioning import Quiz, evaluation, raced
 from evaluators.task_files import content_of, source_at
-from evaluators.task_guesses import honest_sizes
 from evaluators.task_memory import NOTHING_SUPPLIED, Supply
 from evaluators.task_types import Task
-from evaluators.tasks import KNOWN, TaskConfig, load_task
+from evaluators.tasks import TaskConfig, load_task
 from opro.errors import ConfigError, InvalidSolutionError
 from opro.pictures import Picture
 from opro.protocols import LanguageModel
@@ -147,8 +146,7 @@ class Instructions:
     @property
     def remarks(self) -> Sequence[str]:
         """See Remarked."""
-        few = [] if self.config.task in KNOWN else honest_sizes(len(self.task.train), len(self.task.test))
-        return [f"{self.config.task}: {note}" for note in (*self.task.notes, *few)]
+        return [f"{self.config.task}: {note}" for note in self.task.notes]
 
     @property
     def source(self) -> str:
@@ -275,11 +273,9 @@ class Instructions:
 
 def _check(config: Instructions.Config, task: Task) -> None:
     """Raise a ConfigError for settings that contradict each other."""
-    if config.form == "plain" and (config.system or config.position == "system"):
-        raise ConfigError(
-            "`system` and position=system are for a chat: a scorer that continues a text (form=plain) is sent no"
-            " system message"
-        )
+    given = "`system`" if config.system else "position=system" if config.position == "system" else ""
+    if config.form == "plain" and given:
+        raise ConfigError(f"{given} is for a chat: a scorer that continues a text (form=plain) is sent none")
     if config.system and config.position == "system":
         raise ConfigError("with position=system the instruction is the system message: write `system` into the start")
     if task.fields and config.position != Instructions.Config.model_fields["position"].default:

@@ -28,7 +28,7 @@ class TaskConfig(BaseModel):
         " jsonl, parquet), a folder with train.* and test.*, or a hub id OWNER/NAME"
     )
     data: Path | None = Field(None, description="a benchmark's own files, a folder or one file, instead of the hub")
-    kind: Annotated[str, Place()] = Field(
+    kind: Annotated[str, Place(moves=False)] = Field(
         "",
         description="how answers are read: number, labels, choice, boolean, text, regex:PATTERN, or module:function;"
         " guessed from your own data where it is left out",

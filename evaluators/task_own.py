@@ -72,7 +72,7 @@ def _reading(rows: Sequence[Row], config: TaskConfig, prompts: Sequence[str]) ->
     question, answer = guessed_columns(names, config.question, config.answer, written)
     Columns("", answer, config.choices).check(rows)
     golds = [gold for row in rows if (gold := cell(row[answer]))]
-    choices = config.choices or (_options(rows, (question, answer), golds) if config.kind in ("", "choice") else ())
+    choices = config.choices or (_options(rows, question, answer) if config.kind in ("", "choice") else ())
     kind = config.kind or ("labels" if config.labels else guessed_kind(golds, answer, options=bool(choices)))
     if config.labels and kind != "labels":
         raise ConfigError(f"`labels` are for the kind `labels`, not {kind!r}")
@@ -86,15 +86,22 @@ def _reading(rows: Sequence[Row], config: TaskConfig, prompts: Sequence[str]) ->
     return _Reading(names, question, answer, choices, kind, labels, fields)
 
 
-def _options(rows: Sequence[Row], used: Sequence[str], golds: Sequence[str]) -> tuple[str, ...]:
+def _options(rows: Sequence[Row], question: str, answer: str) -> tuple[str, ...]:
     """Return the columns that look like options of a multiple choice, if the right answers fit to them."""
-    columns = list(option_columns([name for name in map(str, rows[0]) if name not in used]))
+    columns = list(option_columns([name for name in map(str, rows[0]) if name not in (question, answer)]))
     if not columns or any(name not in row for row in rows for name in columns):
         return ()
     of = [[cell(row[name]) for name in columns] if len(columns) > 1 else listed(row[columns[0]]) for row in rows]
-    texts = {folded(text) for options in of for text in options}
-    fit = all(_LETTER.fullmatch(gold) or gold.isdecimal() or folded(gold) in texts for gold in golds)
-    return tuple(columns) if fit and all(len(options) > 1 for options in of) else ()
+    fit = all(_is_one(cell(row[answer]), options) for row, options in zip(rows, of, strict=True))
+    return tuple(columns) if fit else ()
+
+
+def _is_one(gold: str, options: Sequence[str]) -> bool:
+    """Say whether a right answer is an option's letter, place or text; a row without an answer says nothing."""
+    if gold.isdecimal():
+        return int(gold) <= len(options)
+    texts = {folded(text) for text in options}
+    return len(options) > 1 and (not gold or _LETTER.fullmatch(gold) is not None or folded(gold) in texts)
 
 
 def _columns(read: _Reading, config: TaskConfig) -> Columns:

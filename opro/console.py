@@ -143,15 +143,17 @@ def estimate_table(estimates: Iterable[Estimate], count: int) -> Table:
 
 def examination_table(made: Report) -> Table:
     """Return a table with a row for each text that was examined."""
-    table = Table(
-        "", "accuracy", "95 % interval", "n", "unread", "flagged", "failed", "text", title=f"{made.split} examples"
-    )
+    classes = any(one.macro_f1 is not None for one in made.examined)
+    f1 = ("macro F1",) if classes else ()
+    counts = ("n", "unread", "flagged", "failed", "text")
+    table = Table("", "accuracy", "95 % interval", *f1, *counts, title=f"{made.split} examples")
     for one in made.examined:
         share = one.accuracy
         table.add_row(
             plain(one.name, 24),
             f"{100 * share.mean:.1f} %" if share else "failed",
             f"{100 * share.low:.1f} to {100 * share.high:.1f}" if share else "",
+            *(("" if one.macro_f1 is None else f"{one.macro_f1:.3f}",) if classes else ()),
             f"{share.n:,}" if share else "0",
             str(one.unread),
             str(one.flagged),

@@ -26,6 +26,7 @@ class Examined:
         failed: examples whose scoring failed.
         tokens: of all answers.
         reason: why the scoring failed, on all examples or on the first where it did.
+        macro_f1: the mean of F1 over the classes, where answers are classes.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Examined:
     failed: int
     tokens: int
     reason: str = ""
+    macro_f1: float | None = None
 
     @property
     def mute(self) -> bool:
@@ -46,7 +48,8 @@ class Examined:
         """Say what it reached, or why that is not known."""
         if self.accuracy is None:
             return f"{self.name}: {self.reason}."
-        return f"{self.name}: {self.accuracy} on the {split} examples."
+        f1 = "" if self.macro_f1 is None else f", macro F1 {self.macro_f1:.3f},"
+        return f"{self.name}: {self.accuracy}{f1} on the {split} examples."
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,4 +232,5 @@ def _examined(name: str, trial: Trial, answers: Sequence[Answer]) -> Examined:
         failed=len(answers) - len(scores),
         tokens=sum(answer.tokens for answer in answers),
         reason=next(iter(failures), "") if scores else trial.evaluation.reason,
+        macro_f1=trial.evaluation.metrics.get("macro_f1"),
     )

@@ -13,10 +13,12 @@ from pydantic.fields import FieldInfo
 class Place:
     """Marks a setting that may name a file or a folder, or something else: one of the `known` names, a hub's id.
 
-    `FILE:NAME`, as for a function in a file, is one as well.
+    `FILE:NAME`, as for a function in a file, is one as well. The content of what `moves` is a part of the problem's
+    identity: only such a thing may be taken from somewhere else when a run goes on.
     """
 
     known: Collection[str] = ()
+    moves: bool = True
 
 
 def placed(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,6 +32,11 @@ def place_fields(model: type[BaseModel]) -> dict[str, Place | None]:
     marked = {name: _place(field) for name, field in model.model_fields.items()}
     paths = {name: None for name, field in model.model_fields.items() if _is_path(field)}
     return {**{name: place for name, place in marked.items() if place is not None}, **paths}
+
+
+def movable(model: type[BaseModel]) -> list[str]:
+    """Return the settings that say where data lie which may be moved while a run is stopped."""
+    return [name for name, place in place_fields(model).items() if place is None or place.moves]
 
 
 def whole_path(text: str) -> str:

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from evaluators import PROBLEMS
 from opro.build import build_problem, is_problem_of
 from opro.config import RunConfig, run_config
 from opro.errors import ConfigError
 from opro.opening import check_same_problem
-from opro.places import place_fields, placed
-from opro.protocols import Problem
+from opro.places import movable, placed
+from opro.protocols import Problem, Settled
 from opro.records import RunRecord
+from opro.registry import find
 
 
 def reopened(run: RunRecord, changes: Mapping[str, Any]) -> tuple[RunConfig, Problem]:
@@ -21,10 +23,10 @@ def reopened(run: RunRecord, changes: Mapping[str, Any]) -> tuple[RunConfig, Pro
         ConfigError: the problem is not what it was when the run began, or `set` has settings that say something else.
     """
     places: Mapping[str, Any] = changes.get("set", {})
+    made: Any = getattr(find("problem", run.spec.config["problem"], PROBLEMS), "Config", None)
+    _check_places(made, places)
     config = run_config({**run.spec.config, **changes, "set": {**run.spec.config["set"], **places}})
     problem = build_problem(config)
-    made: Any = getattr(type(problem), "Config", None)
-    _check_places(made, places)
     if not is_problem_of(run, problem) and hasattr(made, "former"):
         meant = config.model_copy(update={"set": made.former(config.set)})
         earlier = build_problem(meant)
@@ -35,20 +37,22 @@ def reopened(run: RunRecord, changes: Mapping[str, Any]) -> tuple[RunConfig, Pro
 
 
 def alike(problem: Problem, settings: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
-    """Say whether settings make the same problem, wherever its data lie, as far as the settings tell."""
+    """Say whether settings make the same problem, wherever its data lie, as far as the settings tell.
+
+    What a problem takes from its data need not be stated in both.
+    """
     made: Any = getattr(type(problem), "Config", None)
-    if made is None:
-        return settings == others
     ours, theirs = (made.former(one) if hasattr(made, "former") else dict(one) for one in (settings, others))
-    elsewhere = place_fields(made)
-    return {name: value for name, value in ours.items() if name not in elsewhere} == {
-        name: value for name, value in theirs.items() if name not in elsewhere
-    }
+    elsewhere = {*movable(made)} if made is not None else set[str]()
+    taken = {*problem.settled} if isinstance(problem, Settled) else set[str]()
+    unstated = taken & (ours.keys() ^ theirs.keys())
+    compared = (ours.keys() | theirs.keys()) - elsewhere - unstated
+    return all(name in ours and name in theirs and ours[name] == theirs[name] for name in compared)
 
 
 def _check_places(made: Any, places: Mapping[str, Any]) -> None:
     """Raise a ConfigError for settings that say something else than where data lie."""
-    known = list(place_fields(made)) if made is not None else []
+    known = movable(made) if made is not None else []
     for name in places:
         if name not in known:
             raise ConfigError(

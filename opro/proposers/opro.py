@@ -174,9 +174,13 @@ class Opro:
         others = [trial for trial in self._trajectory.spread(self._config.spread) if trial.number not in numbers]
         pairs = [(trial, trial.value) for trial in (*top, *others) if trial.value is not None]
         pairs.sort(key=lambda pair: self._problem.direction.cost(pair[1]), reverse=True)
-        shown = [Shown(trial.text, self._show(value), trial.evaluation.feedback) for trial, value in pairs]
+        shown = [Shown(self._written(trial), self._show(value), trial.evaluation.feedback) for trial, value in pairs]
         failed = [Shown(one_line(trial.text), "", trial.evaluation.reason) for trial in self._failed]
         return [*failed, *(flipped(shown) if self._config.control == "flipped-scores" else shown)]
+
+    def _written(self, trial: Trial) -> str:
+        """Return a solution as a prompt shows it: in a list that is to be continued, each has one line."""
+        return trial.text if self._style is Style.CHAT else trial.text.replace("\n", "\\n")
 
     def _top(self) -> list[Trial]:
         """Return the best trials, as many as are shown, without those that the threshold keeps away."""

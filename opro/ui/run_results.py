@@ -136,6 +136,7 @@ def _judged_row(one: Examined) -> dict[str, Any]:
         "accuracy, %": share and 100 * share.mean,
         "from": share and 100 * share.low,
         "to": share and 100 * share.high,
+        **({} if one.macro_f1 is None else {"macro F1": round(one.macro_f1, 3)}),
         "n": share.n if share else 0,
         "unread": one.unread,
         "flagged": one.flagged,

@@ -36,7 +36,7 @@ def rows_of(path: Path) -> str:
 
 
 async def scored(store: str, data: str, texts: list[str], scorer: ScriptedModel, **more: str) -> str:
-    settings = {"task": data, "kind": "number", "start": texts, "racing": False, **more}
+    settings = {"task": data, "kind": "number", "start": texts, "racing": False, "train": 6, **more}
     config = run_config({"problem": "instructions", "proposer": "none", "steps": 0, "set": settings})
     workbench = Workbench(store)
     run = await workbench.run(config, scorer=scorer)
