@@ -9,9 +9,9 @@ from collections.abc import Mapping
 PROBLEMS: Mapping[str, str] = {
     "icl": "evaluators.icl:InContext",
     "icl-flipped": "evaluators.icl_flipped:FlippedLabels",
-    "backward-rule": "evaluators.backward_rule:BackwardRule",
+    "backward-rule": "evaluators.backward_rule:BackwardRule [equations]",
     "linear-regression": "evaluators.linear_regression:LinearRegression",
     "instructions": "evaluators.instructions:Instructions",
     "tsp": "evaluators.tsp:TourLength",
-    "update-rule": "evaluators.update_rule:UpdateRule",
+    "update-rule": "evaluators.update_rule:UpdateRule [equations]",
 }

@@ -1,12 +1,12 @@
 """What child networks are trained on: data sets of scikit-learn, or images from a hub or a folder, split in three."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opro.errors import ConfigError
+from opro.extras import optional
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -79,11 +79,7 @@ def _scaled(x: Floats, train: int) -> Floats:
 
 
 def _bundled(name: str) -> tuple[Floats, Labels]:
-    try:
-        from sklearn import datasets
-    except ImportError as error:
-        raise ConfigError(f"the data set {name} comes with scikit-learn: pip install scikit-learn") from error
-    library: Any = datasets
+    library = optional("sklearn.datasets", "equations", f"the data set {name!r}")
     bunch = getattr(library, f"load_{name}")()
     x = bunch.images[:, None] if name == "digits" else bunch.data
     return x.astype(np.float64), bunch.target.astype(np.int64)
@@ -91,9 +87,7 @@ def _bundled(name: str) -> tuple[Floats, Labels]:
 
 def _images(name: str) -> tuple[Floats, Labels]:
     """Return labelled images of one size, MOST_EXAMPLES of the training part at most, drawn evenly."""
-    import datasets
-
-    library: Any = datasets
+    library = optional("datasets", "data", f"the data set {name!r} of the hub")
     try:
         whole = library.load_dataset(name, split="train")
         rows = whole.shuffle(seed=SPLIT_SEED).select(range(min(len(whole), MOST_EXAMPLES)))

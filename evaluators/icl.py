@@ -19,6 +19,7 @@ from evaluators.icl_scoring import Examiner, Scoring, way_of
 from evaluators.icl_settings import DIMENSIONS, Kind, Setting, read_setting
 from evaluators.task_files import content_of, source_at
 from opro.errors import ConfigError, ContextError, InvalidSolutionError
+from opro.extras import require
 from opro.paired import accuracy
 from opro.pictures import Picture
 from opro.places import Place
@@ -205,6 +206,7 @@ class InContext:
         return self._evaluation(setting, k, answers, {"chance": 1 / len(pool.texts.labels)})
 
     async def _linear(self, setting: Setting) -> Evaluation:
+        require("probe", "linear classification beside classical methods")  # before anything is asked
         made = self._probe.items.linear
         k, answers = await self._probe.asked(lambda k: made(setting, k)[0], setting.k or self.config.k)
         return self._evaluation(setting, k, answers, {"chance": 0.5, **rivals(made(setting, k)[1])})

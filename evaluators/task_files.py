@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
 from opro.errors import ConfigError
+from opro.extras import optional
 
 Row = Mapping[str, object]
 
@@ -140,9 +140,10 @@ def _read_json(path: Path, content: bytes) -> tuple[list[Row], tuple[str, ...]]:
 
 
 def _read_parquet(path: Path, content: bytes) -> tuple[list[Row], tuple[str, ...]]:
-    arrow: Any = import_module("pyarrow")  # loaded only for such files
+    parquet: Any = optional("pyarrow.parquet", "data", "a Parquet file")  # loaded only for such files
+    arrow: Any = optional("pyarrow", "data", "a Parquet file")
     try:
-        table = import_module("pyarrow.parquet").read_table(arrow.BufferReader(content))
+        table = parquet.read_table(arrow.BufferReader(content))
     except arrow.ArrowException as error:
         raise ConfigError(f"{path}: {error}") from error
     return table.to_pylist(), ()

@@ -5,6 +5,7 @@ from typing import Any
 
 from evaluators.task_files import Row, Rows
 from opro.errors import ConfigError
+from opro.extras import optional
 
 
 def hub_rows(name: str, subset: str = "", revision: str = "") -> Mapping[str, Rows]:
@@ -16,13 +17,10 @@ def hub_rows(name: str, subset: str = "", revision: str = "") -> Mapping[str, Ro
         revision: the commit to take; the newest one without it. What was taken stands in the rows' source.
 
     Raises:
-        ConfigError: the library is missing, the hub cannot be reached, or there is no such dataset.
+        MissingExtraError: the library is missing.
+        ConfigError: the hub cannot be reached, or there is no such dataset.
     """
-    try:
-        import datasets
-    except ImportError as error:
-        raise ConfigError(f"{name}: the library `datasets` is needed to load it: pip install datasets") from error
-    library: Any = datasets
+    library = optional("datasets", "data", f"the data set {name!r} of the hub")
     try:
         builder = library.load_dataset_builder(name, subset or None, revision=revision or None)
         builder.download_and_prepare()

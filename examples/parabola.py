@@ -1,4 +1,4 @@
-"""A problem of your own: find the x that makes -(x - 3)**2 largest. Run it: `python examples/parabola.py`."""
+"""A problem of your own: find the x that makes -(x - 3)**2 largest. Run it: `python parabola.py`."""
 
 import re
 

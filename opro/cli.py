@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opro import cli_best, cli_probe, cli_prompts
+from opro import cli_about, cli_best, cli_probe, cli_prompts
 from opro.cli_options import (
     BudgetOption,
     ConcurrencyOption,
@@ -36,10 +36,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="A workbench in which a language model is the optimizer.",
 )
+app.callback()(cli_about.root)
 app.command("probe")(cli_probe.probe)
 app.command("best")(cli_best.best)
+app.command("example")(cli_about.example)
 
 
 @app.command()

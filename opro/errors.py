@@ -2,6 +2,7 @@
 
 OproError
 ├── ConfigError          an unknown name or a wrong value; the command exits with 2
+│   └── MissingExtraError    what an optional part needs is not installed
 ├── InvalidSolutionError      a text that is not a solution; becomes a failed trial
 ├── StoreError           the record cannot be read or written
 ├── BudgetError          the next request might exceed the budget; the run stops and can be resumed with a larger one
@@ -20,6 +21,10 @@ class OproError(Exception):
 
 class ConfigError(OproError):
     """A name or value given by the user is wrong; the message says which, and what to do."""
+
+
+class MissingExtraError(ConfigError):
+    """What an optional part of the workbench needs is not installed; the message says what to type."""
 
 
 class InvalidSolutionError(OproError):

@@ -4,13 +4,13 @@ import csv
 import json
 import sys
 from dataclasses import asdict
-from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from opro.config import as_toml, run_config
 from opro.errors import ConfigError, unknown
+from opro.extras import optional
 from opro.reader import Reader
 from opro.records import RunRecord
 
@@ -107,8 +107,8 @@ def as_text(table: list[dict[str, Any]], form: str) -> str:
 
 
 def _write_parquet(table: list[dict[str, Any]], out: Path | None) -> None:
-    arrow: Any = import_module("pyarrow")
-    parquet: Any = import_module("pyarrow.parquet")
+    arrow = optional("pyarrow", "data", "a table as Parquet")
+    parquet = optional("pyarrow.parquet", "data", "a table as Parquet")
     if out is None:
         raise ConfigError("parquet is not text: name a file with --out")
     try:

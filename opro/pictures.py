@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opro.errors import ConfigError
+from opro.extras import optional
 from opro.types import Direction, Reference, Trial
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ def hover(text: str) -> str:
 
 def blank(x: str, y: str) -> "Figure":
     """Return a figure without data, with titled axes; what the user zooms into stays when data are added."""
-    from plotly.graph_objects import Figure
-
-    figure = Figure()
+    figure: Figure = optional("plotly.graph_objects", "figures", "a figure").Figure()
     figure.update_layout(
         xaxis_title=x,
         yaxis_title=y,
@@ -232,13 +231,12 @@ def image(figure: "Figure", form: str) -> bytes:
     Raises:
         ConfigError: the format is unknown, or Chrome, which draws it, cannot be found.
     """
-    from kaleido.errors import ChromeNotFoundError
-
+    errors = optional("kaleido.errors", "figures", f"a figure as {form}")
     if form not in FORMATS:
         raise ConfigError(f"cannot draw {form!r}: the formats of a figure are html, {', '.join(FORMATS)}")
     try:
         return figure.to_image(form, width=960, height=540, scale=2)
-    except (ChromeNotFoundError, RuntimeError) as error:
+    except (errors.ChromeNotFoundError, RuntimeError) as error:
         raise ConfigError(
             f"a figure becomes a {form} by means of Chrome or Chromium, which was not found: install one of them, or "
             "write .html, which needs none"

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from opro.errors import ConfigError, unknown
+from opro.extras import require
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -18,14 +19,21 @@ M = TypeVar("M", bound=BaseModel)
 def find(kind: str, name: str, table: Mapping[str, str]) -> Any:
     """Return what `name` stands for among the table's and the installed packages' entries, imported only now.
 
+    An entry is written as an entry point is, `module:Name` or `module:Name [extra]`; in the table, the extra is one of
+    the workbench's own.
+
     Raises:
         ConfigError: nothing has this name, or it cannot be imported.
+        MissingExtraError: the extra that it needs is not installed.
     """
     plugins = {plugin.name: plugin.value for plugin in entry_points(group=f"opro.{kind}s")}
     known = {**plugins, **table}
     if name not in known and ":" not in name:
         raise unknown(kind, name, known)
-    module, _, attribute = known.get(name, name).rpartition(":")
+    place, _, extra = known[name].partition(" [") if name in known else (name, "", "")
+    if extra and name in table:
+        require(extra.removesuffix("]"), f"the {kind} {name!r}")
+    module, _, attribute = place.rpartition(":")
     try:
         imported = _import(module)
     except Exception as error:

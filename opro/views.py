@@ -12,7 +12,7 @@ from opro.build import problem_of
 from opro.comparing import contestants_of, flat, label
 from opro.console import cost_table, examination_table, number, percent, plain, printable, probe_table, summary_table
 from opro.contrasting import Contrast, contrast, is_listed
-from opro.errors import ConfigError
+from opro.errors import ConfigError, MissingExtraError
 from opro.examination import Report, is_evaluation, report
 from opro.export import answer_rows
 from opro.judging import compare
@@ -206,7 +206,9 @@ def show_table(kind: str, table: Mapping[str, str], option: str) -> None:
     """List what a table of problems or proposers holds, with settings."""
     console = Console()
     for name in known_names(kind, table):
-        made = find(kind, name, table)
+        made = _found(console, kind, name, table)
+        if made is None:
+            continue
         summary = (made.__doc__ or "").strip().partition("\n")[0]
         console.print(f"{name}: {summary}", style="bold", markup=False, highlight=False)
         fields: Mapping[str, Any] = made.Config.model_fields if hasattr(made, "Config") else {}
@@ -218,6 +220,15 @@ def show_table(kind: str, table: Mapping[str, str], option: str) -> None:
             console.print(settings)
 
 
+def _found(console: Console, kind: str, name: str, table: Mapping[str, str]) -> Any:
+    """Return what a name stands for; where its extra is missing, say what to type and return None."""
+    try:
+        return find(kind, name, table)
+    except MissingExtraError as error:
+        console.print(f"{name}: {error}", style="bold", markup=False, highlight=False, soft_wrap=True)
+        return None
+
+
 def show_models() -> None:
     """List the kinds of models, and the weights that are fetched by name with their place in the cache."""
     from scorer_models import MODELS
@@ -225,9 +236,10 @@ def show_models() -> None:
 
     console = Console()
     for name in known_names("model", MODELS):
-        made = find("model", name, MODELS)
-        summary = (made.__doc__ or "").strip().partition("\n")[0]
-        console.print(f"{name}: {summary}", style="bold", markup=False, highlight=False)
+        made = _found(console, "model", name, MODELS)
+        if made is not None:
+            summary = (made.__doc__ or "").strip().partition("\n")[0]
+            console.print(f"{name}: {summary}", style="bold", markup=False, highlight=False)
     weights = Table("model", "weights", "what it is", "MB", "licence", "in the cache")
     for known in known_models():
         weights.add_row(

@@ -11,11 +11,11 @@ from opro.registry import configure, find
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 MODELS: Mapping[str, str] = {
-    "local": "scorer_models.local:LocalModel",
+    "local": "scorer_models.local:LocalModel [local]",
     "openai": "scorer_models.openai:OpenAIModel",
     "uniform": "scorer_models.uniform:UniformModel",
     "scripted": "scorer_models.scripted:ScriptedModel",
-    "vllm": "scorer_models.vllm:VllmModel",
+    "vllm": "scorer_models.vllm:VllmModel [vllm]",
 }
 
 

@@ -7,6 +7,8 @@ underscores, C escapes that GBNF does not know, and open repetitions.
 import re
 
 from opro.constraints import Choice, Regex
+from opro.errors import MissingExtraError
+from opro.extras import installer, optional
 
 _TOKEN = re.compile(
     r'(?P<literal>"(?:\\.|[^"\\])*")|(?P<set>\[(?:\\.|[^\]\\])*\])|(?P<name>[a-z_]\w*)|(?P<open>\{\d+, -1\})|.',
@@ -21,7 +23,7 @@ def gbnf(constraint: Choice | Regex, stop: str = "") -> str:
     """Return a grammar of the texts that the constraint allows, each with `stop` behind it or not.
 
     Raises:
-        ValueError: the pattern uses what decoders do not know, such as look-around.
+        ValueError: the pattern uses what decoders do not know, such as look-around, or what translates it is missing.
     """
     end = f" ({_literal(stop)})?" if stop else ""
     if isinstance(constraint, Choice):
@@ -31,10 +33,12 @@ def gbnf(constraint: Choice | Regex, stop: str = "") -> str:
 
 def _rules(pattern: str) -> str:
     """Return the rules of a regular expression, of which the first is `text`."""
-    from xgrammar import Grammar  # takes seconds to import, and only this server needs it
-
+    try:  # it takes seconds to import, and only this server needs it
+        grammar = optional("xgrammar", "local", "a pattern at llama.cpp's server").Grammar
+    except MissingExtraError as error:
+        raise ValueError(f"that needs xgrammar: {installer('local')}") from error
     try:
-        rules = str(Grammar.from_regex(pattern))
+        rules = str(grammar.from_regex(pattern))
     except RuntimeError as error:
         reason = str(error).strip().partition("Regex parsing error ")[2] or error
         raise ValueError(f"no grammar for {pattern!r}: {reason}") from error

@@ -89,7 +89,8 @@ class VllmModel:
 
         Raises:
             ContextError: the prompt does not fit into the model's window.
-            ModelError: vLLM is not installed, cannot start, or refuses the request.
+            MissingExtraError: vLLM is not installed.
+            ModelError: vLLM cannot start, or refuses the request.
         """
         started = time.perf_counter()
         answer = await asyncio.wrap_future(self._submit(self._answer(request)))

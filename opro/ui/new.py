@@ -125,7 +125,12 @@ def _search(given: Mapping[str, Any]) -> dict[str, Any]:
     names = known_names("proposer", PROPOSERS)
     at = names.index(given.get("proposer", "opro")) if given.get("proposer", "opro") in names else 0
     kind = st.selectbox("proposer", names, index=at, key=_key("proposer"))
-    made = find("proposer", kind, PROPOSERS)
+    try:
+        made = find("proposer", kind, PROPOSERS)
+    except ConfigError as error:
+        parts.explained(error)
+        st.session_state["refused"] = True
+        return {"proposer": kind}
     st.caption(parts.literal((made.__doc__ or "").strip().partition("\n")[0]))
     config: dict[str, Any] = {} if kind == "opro" else {"proposer": kind}
     if made.needs_model:

@@ -3,6 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
+from opro.extras import require
 from opro.store import default_store
 
 THEME = {
@@ -31,7 +32,12 @@ def arguments(store: str | None, host: str, port: int, *, browser: bool) -> list
 
 
 def serve(store: str | None, host: str, port: int, *, browser: bool) -> None:
-    """Serve the page until Ctrl-C."""
+    """Serve the page until Ctrl-C.
+
+    Raises:
+        MissingExtraError: what draws it is not installed.
+    """
+    require("ui", "the page")
     for heavy in ("pandas", "plotly.graph_objects", "opro.gallery", "opro.examination"):
         import_module(heavy)  # before anybody waits for it
     import_module("streamlit.web.cli").main(arguments(store, host, port, browser=browser))

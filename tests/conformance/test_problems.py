@@ -1,7 +1,6 @@
 """What every problem in the table PROBLEMS must do. A new problem is tested by being listed there."""
 
 import copy
-import importlib
 from random import Random
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from evaluators import PROBLEMS
 from opro.errors import InvalidSolutionError
 from opro.protocols import Mutable, Numeric, Referenced, Sampled
+from opro.registry import find
 from opro.types import Candidate, Direction
 
 BAD_REPLIES = [
@@ -48,8 +48,7 @@ HUGE_REPLIES = {
 
 
 def build(name: str, seed: int = 0) -> Any:
-    module, _, attribute = PROBLEMS[name].partition(":")
-    problem = getattr(importlib.import_module(module), attribute)
+    problem = find("problem", name, PROBLEMS)
     return problem(problem.Config(), seed)
 
 

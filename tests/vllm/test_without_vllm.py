@@ -11,6 +11,7 @@ from opro.constraints import Choice, Regex
 from opro.errors import ConfigError, ModelError
 from opro.types import Request, Style
 from scorer_models import open_model
+from scorer_models.vllm import VllmModel
 from scorer_models.vllm_engine import grammar
 from scorer_models.vllm_permutation import KEY, Walk
 
@@ -28,11 +29,13 @@ def allowed(walk: Walk, output: list[int]) -> set[int]:
 
 async def test_without_vllm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    loaded = VllmModel.load(str(tmp_path))
     monkeypatch.setitem(sys.modules, "vllm", None)
-    model = open_model(f"vllm:{tmp_path}")
-    with pytest.raises(ModelError, match=r"opro-workbench\[vllm\]"):
-        await model.generate(Request(prompt="1"))
-    await model.close()
+    with pytest.raises(ConfigError, match=r"opro-workbench\[vllm\]"):
+        open_model(f"vllm:{tmp_path}")
+    with pytest.raises(ConfigError, match=r"opro-workbench\[vllm\]"):
+        await loaded.generate(Request(prompt="1"))
+    await loaded.close()
 
 
 def test_settings_that_vllm_does_not_have_are_refused_with_the_nearest() -> None:
