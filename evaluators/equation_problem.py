@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from evaluators import equation_pictures, equation_scores
+from evaluators.child_data import BUNDLED
 from evaluators.equation_scores import Rate, Units, percent
 from evaluators.equation_space import EquationSpace
 from evaluators.expression_latex import latex
@@ -82,6 +83,11 @@ class EquationProblem:
     def __init__(self, config: Any, seed: int) -> None:
         self.config = config
         self._seed = seed
+
+    @staticmethod
+    def reads(config: TrainingConfig) -> Sequence[str]:
+        """Return the data sets that are read from elsewhere."""
+        return [name for name in (config.data, config.second) if name not in BUNDLED]
 
     def start(self, seed: int) -> Sequence[Candidate]:
         """Return some of the simplest rules, or those to be examined."""

@@ -11,6 +11,7 @@ from evaluators import instructions_pictures
 from evaluators.prompting import SLOT, Layout, Position
 from evaluators.questioning import Quiz, evaluation, raced
 from evaluators.task_types import Task
+from evaluators.task_unread import unread_task
 from evaluators.tasks import TaskConfig, load_task
 from opro.errors import ConfigError, InvalidSolutionError
 from opro.pictures import Picture
@@ -81,6 +82,16 @@ class Instructions:
             raise ConfigError(f"{config.task}: the {config.split} split is empty: set `train_share`, `train` or `test`")
         self._train = {example.id: example for example in self.task.train}
         self._past: dict[str, Evaluation] = {}
+
+    @staticmethod
+    def reads(config: TaskConfig) -> Sequence[str]:
+        """Return the file, folder or hub id that the task is read from."""
+        return [str(config.data or config.task)]
+
+    @classmethod
+    def unread(cls, config: Config) -> Self:
+        """Return the problem without its examples, for looking at runs: nothing can be evaluated with it."""
+        return cls(config, 0, None, unread_task(config))
 
     @property
     def identity(self) -> str:

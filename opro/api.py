@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from opro.build import build_problem
 from opro.config import RunConfig, run_config
+from opro.consent import agree_to
 from opro.errors import ConfigError, OproError
 from opro.loop import Watcher, no_watch
 from opro.probing import ProbeReport, probe_config, probe_report, whole
@@ -111,6 +112,7 @@ async def probe_async(
     rest = {name: value for name, value in values.items() if name not in run}
     own = None if isinstance(model, str) else model
     config = probe_config(task, model if isinstance(model, str) else _name(model), rest, settings, **run)
+    agree_to(config)
     problem = build_problem(config)
     workbench = Workbench(store)
     try:

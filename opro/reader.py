@@ -10,13 +10,14 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from filelock import Timeout
 
 from opro import schema
 from opro.errors import ConfigError, StoreError, unknown
 from opro.journal import store_errors
+from opro.locks import is_held
+from opro.ours import check_file
 from opro.records import Event, EventKind, GenerationRecord, RunRecord, RunSpec, Spending, Standing, Status, StepRecord
-from opro.store import check_revision, lock_of, store_url
+from opro.store import check_revision, file_of, store_url
 from opro.types import Answer, Candidate, Direction, Evaluation, Origin, Reference, Trial, Usage
 
 EXAMINER = "none"
@@ -38,7 +39,8 @@ class Reader:
         """Open `store`, a database URL or the path of an SQLite file, which must exist."""
         url = store_url(store)
         self.name = url.render_as_string(hide_password=True)
-        if url.get_backend_name() == "sqlite":
+        if file := file_of(url):
+            check_file(file)
             url = url.set(database=f"file:{quote(url.database or '')}", query={"uri": "true", **_access(url)})
         with store_errors(f"cannot read the store {self.name}"):
             self._engine = sa.create_engine(url)
@@ -225,13 +227,7 @@ def is_alive(run: RunRecord) -> bool:
     """Say whether a process is working on the run; of another machine's runs, only what was recorded is known."""
     if run.status is not Status.RUNNING or run.host != socket.gethostname():
         return run.status is Status.RUNNING
-    lock = lock_of(run.id)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
+    return is_held(run.id)
 
 
 def _run(row: sa.Row[Any]) -> RunRecord:

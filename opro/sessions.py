@@ -12,6 +12,7 @@ from rich.console import Console
 
 from opro.build import build_problem
 from opro.config import RunConfig, run_config
+from opro.consent import agree_to
 from opro.console import (
     cost_table,
     enough,
@@ -20,6 +21,7 @@ from opro.console import (
     live_run,
     plain,
     printable,
+    screen,
     summary_table,
 )
 from opro.errors import BudgetError
@@ -36,13 +38,14 @@ from opro.workbench import Workbench, references_of
 
 async def study(config: RunConfig, count: int, store: str | None, *, as_json: bool) -> None:
     """Make `count` runs with seeds from the config's on, give the baselines their turn, and report."""
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     configs = [config.model_copy(update={"seed": config.seed + number}) for number in range(count)]
+    agree_to(config)
     problems = [build_problem(each) for each in configs]
     runs: list[str] = []
     with closing(Workbench(store)) as workbench:
         for each, problem in zip(configs, problems, strict=True):
-            with console.status(f"{each.problem}: computing what to compare with"):
+            with console.status(plain(f"{each.problem}: computing what to compare with")):
                 await asyncio.to_thread(references_of, problem)  # a problem computes them once
             try:
                 with live_run(console, each, problem.direction) as watch:
@@ -57,13 +60,14 @@ async def study(config: RunConfig, count: int, store: str | None, *, as_json: bo
 
 async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
     """Print what `count` runs of a config will cost, without asking a model anything."""
+    agree_to(config)
     problem = build_problem(config)
     async with opened_models(config, problem, Models()) as models:
         estimates = await estimate(config, problem, models.optimizer, models.scorer)
     if as_json:
         sys.stdout.writelines(json.dumps({"runs": count, **asdict(one)}) + "\n" for one in estimates)
         return
-    console = Console()
+    console = screen()
     console.print(estimate_table(estimates, count))
     if config.budget:
         console.print(enough(estimates, config.caps), highlight=False)
@@ -75,7 +79,8 @@ async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:
     Raises:
         BudgetError: the budget did not suffice.
     """
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
+    agree_to(config)
     problem = build_problem(config)
     with closing(Workbench(store)) as workbench, live_answers(console, config.set["task"]):
         run = workbench.reader.run(await workbench.run(config, problem=problem))
@@ -91,7 +96,7 @@ async def examine(
     Raises:
         BudgetError: the budget did not suffice.
     """
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     with closing(Workbench(store)) as workbench, live_answers(console, "answers of the scorer"):
         try:
             made = await workbench.examine(name, budget=budget, best_of_n=best_of_n)
@@ -119,7 +124,7 @@ def _say_what_is_left(console: Console, first: int, last: int) -> None:
 
 async def go_on(name: str, changes: Mapping[str, Any], store: str | None, *, as_json: bool) -> None:
     """Resume a run, let its baselines follow, and report."""
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     with closing(Workbench(store)) as workbench:
         record = workbench.reader.run(name)
         with live_run(console, run_config({**record.spec.config, **changes}), record.spec.direction) as watch:
