@@ -31,6 +31,7 @@ from opro.cli_options import (
 )
 from opro.cli_trust import TrustOption, YesOption, settle
 from opro.errors import ConfigError, OproError
+from opro.passwords import masked
 
 if TYPE_CHECKING:
     from opro.config import RunConfig
@@ -248,7 +249,7 @@ def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None
 
 
 @app.command()
-def show(
+def show(  # noqa: PLR0913 - as above
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
     step: Annotated[int | None, typer.Option(min=0, help="Show this step: meta-prompts and raw replies.")] = None,
     *,
@@ -348,13 +349,23 @@ def ui(
     host: Annotated[str, typer.Option(help="The address to bind; other machines can reach the page elsewhere.")] = (
         "127.0.0.1"
     ),
+    allowed: Annotated[
+        list[Path] | None,
+        typer.Option("--allow", metavar="FILE.py", help="Let the page run this file of yours; repeatable."),
+    ] = None,
     *,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Open the page: start runs, watch them, understand and compare them. Ctrl-C closes it; runs go on."""
+    """Open the page: start runs, watch them, understand and compare them. Ctrl-C closes it; runs go on.
+
+    At an address that other machines can reach it asks for a token, which is printed with the link.
+    """
     from opro.ui.serving import serve
 
-    serve(store, host, port, browser=browser)
+    missing = [file for file in allowed or () if not file.is_file()]
+    if missing:
+        raise ConfigError(f"--allow {missing[0]}: there is no such file")
+    serve(store, host, port, allowed or (), browser=browser)
 
 
 @app.command()
@@ -392,13 +403,13 @@ class _Told(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """See Formatter."""
-        return _printable(super().format(record))
+        return _printable(masked(super().format(record)))
 
 
 def _fail(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print a fault of ours as Python does, without what a terminal would obey."""
     lines = "".join(traceback.format_exception(kind, error, trace)).splitlines()
-    sys.stderr.writelines(f"{_printable(line)}\n" for line in lines)
+    sys.stderr.writelines(f"{_printable(masked(line))}\n" for line in lines)
 
 
 def main() -> None:
@@ -409,5 +420,5 @@ def main() -> None:
     try:
         app()
     except OproError as error:
-        sys.stderr.write(f"error: {_printable(str(error))}\n")
+        sys.stderr.write(f"error: {_printable(masked(str(error)))}\n")
         sys.exit(2 if isinstance(error, ConfigError) else 1)

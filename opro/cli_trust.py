@@ -54,7 +54,7 @@ def _deeds(store: str | None, name: str) -> "list[Deed]":
 
 def _ask(name: str, left: "list[Deed]") -> None:
     from opro import trust
-    from opro.console import printable
+    from opro.texts import printable
 
     told = [printable(deed.told).replace("\n", " ") for deed in left]
     if not sys.stdin.isatty():

@@ -21,17 +21,13 @@ from opro.paired import percent as shares
 from opro.probing import ProbeReport
 from opro.records import Spending
 from opro.report import Summary
+from opro.texts import printable
 from opro.trajectory import Trajectory
 from opro.types import Direction, Trial
 from opro.verdict import number
 
 CUT = 60
 """Characters of a solution that fit into a table."""
-
-
-def printable(text: str) -> str:
-    """Return text without anything that a terminal would obey; line breaks stay."""
-    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
 
 
 def screen(*, stderr: bool = False) -> Console:

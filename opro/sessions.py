@@ -20,7 +20,6 @@ from opro.console import (
     live_answers,
     live_run,
     plain,
-    printable,
     screen,
     summary_table,
 )
@@ -28,10 +27,12 @@ from opro.errors import BudgetError
 from opro.estimate import estimate
 from opro.examination import is_evaluation
 from opro.opening import Models, opened_models
+from opro.passwords import masked
 from opro.probing import is_probe, probe_report
 from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Status
 from opro.report import by_role, contestant, replay, summarize, verdict
+from opro.texts import printable
 from opro.views import examination_of, print_examination, print_probe
 from opro.workbench import Workbench, references_of
 
@@ -113,7 +114,7 @@ def _check_whole(run: RunRecord, store: str | None) -> None:
 
 def _larger(command: str, run: str, store: str | None) -> str:
     """Say how to go on with a run that its budget stopped."""
-    return f"opro {command} {run} --budget LARGER{f' --store {store}' if store else ''} goes on"
+    return f"opro {command} {run} --budget LARGER{f' --store {masked(store)}' if store else ''} goes on"
 
 
 def _say_what_is_left(console: Console, first: int, last: int) -> None:

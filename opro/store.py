@@ -28,6 +28,7 @@ from opro.errors import StoreError
 from opro.journal import BUSY_SECONDS, Journal, store_errors
 from opro.locks import as_run_id, hold, is_run_id, let_go
 from opro.ours import check_file, check_tables
+from opro.passwords import masked
 from opro.records import RunSpec, Status
 
 
@@ -42,8 +43,13 @@ def store_url(store: str) -> sa.URL:
         try:
             return make_url(store)
         except exc.ArgumentError as error:
-            raise StoreError(f"{store!r} is neither a database URL nor a path: {error}") from error
+            raise StoreError(f"{masked(store)!r} is neither a database URL nor a path: {masked(str(error))}") from None
     return sa.URL.create("sqlite", database=str(Path(store).expanduser().resolve()))
+
+
+def shown(url: sa.URL) -> str:
+    """Return the name of a store as people may see it: without a password."""
+    return masked(url.render_as_string(hide_password=True))
 
 
 def file_of(url: sa.URL) -> Path | None:
@@ -55,7 +61,7 @@ def file_of(url: sa.URL) -> Path | None:
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return None
     if url.database.startswith("file:") or url.query:
-        raise StoreError(f"{url.render_as_string()!r} is not how a store is named: give the path of its file")
+        raise StoreError(f"{shown(url)!r} is not how a store is named: give the path of its file")
     return Path(url.database)
 
 
@@ -100,7 +106,7 @@ class Store:
     def __init__(self, store: str) -> None:
         """Open `store`, a database URL or the path of an SQLite file, which is made if there is none."""
         self.url = store_url(store)
-        self.name = self.url.render_as_string(hide_password=True)
+        self.name = shown(self.url)
         if file := file_of(self.url):
             check_file(file)
         with store_errors(f"cannot open the store {self.name}"):

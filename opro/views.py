@@ -16,7 +16,6 @@ from opro.console import (
     number,
     percent,
     plain,
-    printable,
     probe_table,
     screen,
     summary_table,
@@ -32,6 +31,7 @@ from opro.records import RunRecord, Standing, Status
 from opro.registry import find, known_names
 from opro.report import by_role, gap, optimum_of, outcome, replay, summarize, verdict
 from opro.review import review
+from opro.texts import printable
 from opro.verdict import compare
 
 SETTING = 200
