@@ -73,7 +73,7 @@ def _config(values: object, problem: str) -> dict[str, Any]:
             config[name] = without_secret(text(config[name]))
     config.setdefault("problem", problem)
     try:
-        _Stored(**config)
+        _Stored.model_validate(config)
     except (ValidationError, OproError, TypeError) as error:
         raise ValueError(f"its config is none ({error})") from error
     return {**RunConfig(problem=problem).model_dump(mode="json"), **config}
@@ -100,10 +100,10 @@ def generation_record(row: Any) -> GenerationRecord:
     """
     usage = Usage(whole(row.prompt_tokens), whole(row.completion_tokens), whole(row.cached_tokens), bool(row.estimated))
     request = mapping(row.request)
-    number(request["temperature"]), text(request["lead"])
-    if not isinstance(request["prompt"], str):
-        for turn in listed(request["prompt"]):
-            text(mapping(turn)["role"]), text(mapping(turn)["content"])
+    number(request["temperature"])
+    turns = [] if isinstance(request["prompt"], str) else listed(request["prompt"])
+    for said in (request["lead"], *(mapping(turn)[part] for turn in turns for part in ("role", "content"))):
+        text(said)
     samples = tuple(text(listed(sample)[0]) for sample in listed(row.samples))
     if not samples:
         raise ValueError("an answer without a sample")

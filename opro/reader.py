@@ -273,9 +273,10 @@ def _trial(  # noqa: PLR0913 - one parameter a column, in their order: 100,000 r
     temperature: float,
 ) -> Trial:
     origin = None if generation is None else Origin(generation, sample, temperature)
-    texts = isinstance(text, str) and isinstance(reason, str) and isinstance(feedback, str)
-    if not (texts and isinstance(number, int) and isinstance(step, int)):
-        raise ValueError(f"trial {number!r:.20} is none")
+    for written in (text, reason, feedback):
+        checked.text(written)
+    checked.whole(number)
+    checked.whole(step)
     value = None if value is None else checked.number(value)
     return Trial(number, step, Candidate(text, origin), Evaluation(value, reason, feedback, checked.metrics(metrics)))
 

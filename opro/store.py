@@ -42,7 +42,7 @@ def store_url(store: str) -> sa.URL:
     if "://" in store:
         try:
             return make_url(store)
-        except exc.ArgumentError as error:
+        except (exc.ArgumentError, ValueError) as error:
             raise StoreError(f"{masked(store)!r} is neither a database URL nor a path: {masked(str(error))}") from None
     return sa.URL.create("sqlite", database=str(Path(store).expanduser().resolve()))
 

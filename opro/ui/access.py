@@ -53,11 +53,10 @@ def is_granted() -> bool:
     """Say whether this session may see the page; if not, draw a field for the token."""
     if is_loopback(st.get_option("server.address")) or st.session_state.get(_ENTERED):
         return True
-    given = st.query_params.get("token", "") or st.session_state.get("token-field", "")
-    if given and secrets.compare_digest(str(given).encode(), token().encode()):
+    given = (st.query_params.get("token", ""), st.session_state.get("token-field", ""))
+    if any(secrets.compare_digest(str(one).encode(), token().encode()) for one in given):
         st.session_state[_ENTERED] = True
         st.query_params.pop("token", None)  # it shall not be seen, nor copied with the address of a run
         return True
-    token()
     st.text_input("Token", type="password", key="token-field", help="It stands where `opro ui` was started.")
     return False
