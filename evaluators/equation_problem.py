@@ -89,6 +89,11 @@ class EquationProblem:
         self.config = config
         self._seed = seed
 
+    @staticmethod
+    def reads(config: TrainingConfig) -> Sequence[str]:
+        """Return the data sets that are read from elsewhere."""
+        return [name for name in (config.data, config.second) if name not in BUNDLED]
+
     def start(self, seed: int) -> Sequence[Candidate]:
         """Return some of the simplest rules, or those to be examined."""
         if self.config.exam:

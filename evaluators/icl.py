@@ -123,6 +123,16 @@ class InContext:
         if scorer is not None:
             self._probe = Probe(config, scorer, self._probe.pool)
 
+    @staticmethod
+    def reads(config: ProbeConfig) -> Sequence[str]:
+        """Return what the texts are read from."""
+        return read_from(config)
+
+    @classmethod
+    def unread(cls, config: Config) -> Self:
+        """Return the problem without its texts, for looking at runs: nothing can be evaluated with it."""
+        return cls(config, 0, None, Probe(config.model_copy(update={"task": LINEAR, "data": None}), None, None))
+
     @property
     def identity(self) -> str:
         """What the items come from, wherever that lies."""
@@ -224,6 +234,11 @@ class InContext:
         counts |= {"flipped": flipped_of(setting.share, k) / k} if setting.kind is Kind.FLIPPED else {}
         feedback = f"{told}, scored by {self._probe.examiner.way}"
         return Evaluation(share.mean, feedback=feedback, metrics={**counts, **metrics}, answers=tuple(answers))
+
+
+def read_from(config: ProbeConfig) -> list[str]:
+    """Return the file, folder or hub id that texts are read from."""
+    return [] if config.task == LINEAR else [str(config.data or config.task)]
 
 
 def usual_settings(pool: Pool | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from evaluators.icl import Probe, ProbeConfig
+from evaluators.icl import Probe, ProbeConfig, read_from
 from evaluators.icl_prompts import Frame, Item, Pool
 from evaluators.icl_settings import FORMATS, Kind, Setting
 from evaluators.task_files import content_of, source_at
@@ -48,6 +48,11 @@ class FlippedLabels:
         if self._probe.pool is None:
             raise ConfigError("linear classification has no labels that a model could believe in: choose another task")
         self._pool = self._probe.pool
+
+    @staticmethod
+    def reads(config: ProbeConfig) -> Sequence[str]:
+        """Return what the texts are read from."""
+        return read_from(config)
 
     @property
     def identity(self) -> str:

@@ -16,6 +16,7 @@ from evaluators.questioning import Quiz, evaluation, raced
 from evaluators.task_files import content_of, source_at
 from evaluators.task_memory import NOTHING_SUPPLIED, Supply
 from evaluators.task_types import Task
+from evaluators.task_unread import unread_task
 from evaluators.tasks import TaskConfig, load_task
 from opro.errors import ConfigError, InvalidSolutionError
 from opro.pictures import Picture
@@ -122,6 +123,16 @@ class Instructions:
             self.task.fields,
             self.task.columns,
         )
+
+    @staticmethod
+    def reads(config: TaskConfig) -> Sequence[str]:
+        """Return the file, folder or hub id that the task is read from."""
+        return [str(config.data or config.task)]
+
+    @classmethod
+    def unread(cls, config: Config) -> Self:
+        """Return the problem without its examples, for looking at runs: nothing can be evaluated with it."""
+        return cls(config, 0, None, unread_task(config))
 
     @property
     def identity(self) -> str:

@@ -64,6 +64,11 @@ class TourLength:
         self.distances = tours.distance_matrix(self.points, rounded=config.file is not None)
         self._index = {str(i): i for i in range(n)} | {name: i for i, name in enumerate(self.names)}
 
+    @staticmethod
+    def reads(config: Config) -> Sequence[str]:
+        """Return what is read from elsewhere: the file of the cities."""
+        return [str(config.file)] if config.file else []
+
     def start(self, seed: int) -> Sequence[Candidate]:
         """Return five different random tours, or all there are."""
         random = Random(f"start:{seed}")

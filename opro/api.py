@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from opro.build import build_problem
+from opro.build import problem_of
 from opro.config import run_config
 from opro.diagnosis import diagnose
 from opro.handed import Handed, Model
@@ -170,7 +170,7 @@ async def _resumed(
     with closing(Workbench(existing_store(store))) as workbench:
         record = workbench.reader.run(name)
         config = run_config({**record.spec.config, **changes})
-        problem = handed.again(config) or build_problem(config)
+        problem = handed.again(config)
         async with handed.models(config.concurrency) as models:
             with shown(progress, config, record.spec.direction, watch) as watcher:
                 made = await workbench.resume(
@@ -180,9 +180,9 @@ async def _resumed(
         return _ended(workbench, made, handed, problem)
 
 
-def _ended(workbench: Workbench, run: str, handed: Handed, problem: Problem) -> Result:
+def _ended(workbench: Workbench, run: str, handed: Handed, problem: Problem | None) -> Result:
     """Return a run that has ended, with what was handed in for it."""
-    findings = tuple(warnings_of(workbench.reader, run, problem))
+    findings = tuple(warnings_of(workbench.reader, run, problem or problem_of(workbench.reader.run(run))))
     return replace(workbench.result(run), given=handed.given(problem), findings=findings)
 
 

@@ -1,25 +1,38 @@
 """From a config to the parts of a run: the only place that knows the tables of problems, proposers and models."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from evaluators import PROBLEMS
+from opro import trust
 from opro.callables import HANDED_IN
 from opro.config import RunConfig, run_config
+from opro.consent import code_of, own_code, problem_code, read_by, sendings
 from opro.errors import ConfigError, ModelError, OproError
 from opro.places import placed, whole_path
 from opro.proposers import PROPOSERS
 from opro.protocols import Identified, LanguageModel, Moved, Problem, Proposer, Settled, Supplied
 from opro.records import RunRecord
 from opro.registry import configure, find
+from opro.trust import Deed
 from scorer_models import open_model
 
 _FROM_FILES = ("local", "vllm", "scripted")
 
 
 def build_problem(config: RunConfig) -> Problem:
-    """Return the problem that a config names, made with its `set` and the run's seed."""
+    """Return the problem that a config names, made with its `set` and the run's seed.
+
+    Raises:
+        ConfigError: it cannot be made, or is made of code to which nobody has agreed (see `opro.trust`).
+    """
+    trust.check(code_of(config))
+    return _built(config)
+
+
+def _built(config: RunConfig) -> Problem:
     made = find("problem", config.problem, PROBLEMS)
     missing = [name for name in ("direction", "start", "brief", "parse", "evaluate") if not hasattr(made, name)]
     if missing:
@@ -35,20 +48,65 @@ def supplied_problem(config: RunConfig, data: object, metric: object) -> Problem
     """Return the problem that a config names, with data and a metric that are handed in from Python, or one of them.
 
     Raises:
-        ConfigError: the problem takes neither, or they are not what the config names.
+        ConfigError: the problem takes neither, they are not what the config names, or it is made of code to which
+            nobody has agreed.
     """
+    trust.check(own_code("problem", config.problem) if metric is not None else code_of(config))
     made = find("problem", config.problem, PROBLEMS)
     if not isinstance(made, Supplied):
         raise ConfigError(f"{config.problem} takes neither data nor a metric from Python; `instructions` does")
     return made.supplied(config.set, config.seed, data, metric)
 
 
-def problem_of(run: RunRecord) -> Problem | None:
-    """Return the problem of a stored run; None for one of the user's own that cannot be made here any more."""
+Allowed = Callable[[Deed], bool]
+"""Says what may be done for somebody who only looks."""
+
+
+def nothing(deed: Deed) -> bool:
+    """Allow nothing."""
+    del deed
+    return False
+
+
+def everything(deed: Deed) -> bool:
+    """Allow all."""
+    del deed
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The problem of a stored run as it is looked at, or why there is none."""
+
+    problem: Problem | None
+    missing: str = ""
+
+
+def sight_of(run: RunRecord, allowed: Allowed = nothing) -> Sight:
+    """Return the problem of a stored run, for looking at it.
+
+    Looking imports no code of the user's own, and fetches nothing, unless that is `allowed`. Data is not read where the
+    problem can be looked at without it; else only from here, and if the user has had it read before.
+    """
     try:
-        return build_problem(run_config(run.spec.config))
-    except OproError:
-        return None
+        return _sight(run_config(run.spec.config), allowed)
+    except OproError as error:
+        return Sight(None, str(error))
+
+
+def _sight(config: RunConfig, allowed: Allowed) -> Sight:
+    needed = [*problem_code(config), *(trust.reading(name) for name in read_by(config))]
+    if not all(map(allowed, needed)) and not trust.is_own("problem", config.problem):
+        made = find("problem", config.problem, PROBLEMS)
+        if hasattr(made, "unread"):
+            return Sight(made.unread(configure(made.Config, config.set, config.problem)))
+    left = [deed for deed in needed if not (allowed(deed) or (deed.reads and trust.is_agreed(deed)))]
+    return Sight(None, f"for it one would have to {trust.in_words(left)}") if left else Sight(_built(config))
+
+
+def problem_of(run: RunRecord, allowed: Allowed = nothing) -> Problem | None:
+    """Return the problem of a stored run, for looking at it; None where that cannot be: see `sight_of`."""
+    return sight_of(run, allowed).problem
 
 
 def problem_fingerprint(problem: Problem) -> str:
@@ -89,20 +147,27 @@ def _whole_model(spec: str) -> str:
 
 def needs_model(config: RunConfig) -> bool:
     """Say whether the proposer asks a model."""
-    return find("proposer", config.proposer, PROPOSERS).needs_model
+    return _proposer(config).needs_model
+
+
+def _proposer(config: RunConfig) -> Any:
+    trust.check(own_code("proposer", config.proposer))
+    return find("proposer", config.proposer, PROPOSERS)
 
 
 def build_model(spec: str, settings: Mapping[str, Any]) -> LanguageModel:
     """Return a model that can be used.
 
     Raises:
-        ConfigError: there is no such model, it cannot be had, or it was handed in from Python.
+        ConfigError: there is no such model, it cannot be had, it was handed in from Python, or nobody has agreed to
+            where its key is sent.
     """
     if spec.startswith(HANDED_IN):
         raise ConfigError(
             f"the model {spec.removeprefix(HANDED_IN)} was handed in from Python: go on there, with "
             "`opro.resume(RUN, model=..., scorer=...)` or `opro.verdict(RUN, model=..., scorer=...)`"
         )
+    trust.check(sendings(spec, settings))
     try:
         model = open_model(spec, settings)
         _ = model.fingerprint, model.style  # what cannot be loaded shows here, before a run is recorded
@@ -113,7 +178,7 @@ def build_model(spec: str, settings: Mapping[str, Any]) -> LanguageModel:
 
 def resolve_options(config: RunConfig, model: LanguageModel | None) -> Mapping[str, Any]:
     """Return the proposer's settings in full, as plain values."""
-    made = find("proposer", config.proposer, PROPOSERS)
+    made = _proposer(config)
     if hasattr(made, "resolve"):
         return made.resolve(config.options, config.problem, model).model_dump(mode="json")
     return configure(made.Config, config.options, config.proposer).model_dump(mode="json")
@@ -121,5 +186,5 @@ def resolve_options(config: RunConfig, model: LanguageModel | None) -> Mapping[s
 
 def build_proposer(config: RunConfig, problem: Problem, model: LanguageModel | None) -> Proposer:
     """Return the proposer; `config.options` are in full (see `resolve_options`)."""
-    made = find("proposer", config.proposer, PROPOSERS)
+    made = _proposer(config)
     return made(problem, configure(made.Config, config.options, config.proposer), config.seed, model)

@@ -5,9 +5,12 @@ Imports of what takes long stand inside the commands, so that `opro --help` is q
 
 import asyncio
 import json
+import logging
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,7 +30,9 @@ from opro.cli_options import (
     opened,
     pairs,
 )
+from opro.cli_trust import TrustOption, YesOption, settle
 from opro.errors import ConfigError, OproError
+from opro.passwords import masked
 
 if TYPE_CHECKING:
     from opro.config import RunConfig
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.callback()(cli_about.root)
@@ -150,6 +156,7 @@ def resume(  # noqa: PLR0913 - as above
     moved: MovedOption = None,
     store: StoreOption = None,
     *,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run that was stopped, died, or shall go further; nothing is paid for twice."""
@@ -168,7 +175,7 @@ def resume(  # noqa: PLR0913 - as above
     given = {key: value for key, value in changes.items() if value is not None}
     from opro.sessions import go_on
 
-    existing(store)  # a store that does not exist shall not be made by resuming from it
+    settle(store, name, yes=yes)
     interruptible(go_on(name, given, store, as_json=as_json), store)
 
 
@@ -208,7 +215,7 @@ def evaluate(  # noqa: PLR0913 - as above
 
 
 @app.command()
-def verdict(
+def verdict(  # noqa: PLR0913 - as above
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
     budget: BudgetOption = None,
     moved: MovedOption = None,
@@ -217,6 +224,7 @@ def verdict(
     best_of_n: Annotated[
         bool, typer.Option("--best-of-n/--no-best-of-n", help="Hold it against candidates drawn blindly, too.")
     ] = True,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score what a run found on examples that it has not seen, beside its start, no instruction and the known ones.
@@ -226,7 +234,7 @@ def verdict(
     """
     from opro.sessions import examine
 
-    existing(store)
+    settle(store, name, yes=yes)
     places = pairs(moved, "--set")
     interruptible(examine(name, budget or (), store, places=places, best_of_n=best_of_n, as_json=as_json), store)
 
@@ -234,8 +242,7 @@ def verdict(
 @app.command("list")
 def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None:
     """List the runs of a store, the newest last."""
-    from rich.console import Console
-
+    from opro.console import screen
     from opro.report import summarize
     from opro.views import run_table
 
@@ -243,11 +250,11 @@ def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None
     if as_json:
         sys.stdout.writelines(json.dumps(summarize(reader, record).as_dict()) + "\n" for record in reader.runs())
     else:
-        Console().print(run_table(reader))
+        screen().print(run_table(reader))
 
 
 @app.command()
-def show(
+def show(  # noqa: PLR0913 - as above
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
     step: Annotated[int | None, typer.Option(min=0, help="Show this step: meta-prompts and raw replies.")] = None,
     *,
@@ -258,13 +265,15 @@ def show(
         Path | None, typer.Option(help="Draw a picture into this file (.html, .png, .svg, .pdf).")
     ] = None,
     picture: Annotated[str | None, typer.Option(help="Which picture; default: Trajectory.")] = None,
+    trust: TrustOption = False,
     store: StoreOption = None,
 ) -> None:
     """Show a run, or one of its steps with the exact meta-prompts, the raw replies and what became of them."""
-    from rich.console import Console
-
     from opro import views
+    from opro.build import everything, nothing
+    from opro.console import screen
 
+    allowed = everything if trust else nothing
     reader = opened(store)
     record = reader.run(name)
     if picture is not None and figure is None:
@@ -273,14 +282,18 @@ def show(
         from opro import gallery
         from opro.pictures import write
 
-        write(gallery.picture(gallery.pictures_of(reader, record), picture).draw(), figure)
+        missing = gallery.missing_from(record, allowed) if picture else ""
+        pictures = gallery.pictures_of(reader, record, allowed)
+        if missing and picture not in [one.title for one in pictures]:
+            raise ConfigError(f"{picture!r} is not drawn: {missing}; --trust does so")
+        write(gallery.picture(pictures, picture).draw(), figure)
         sys.stdout.write(f"{figure}\n")
     elif flagged:
-        views.show_flagged(Console(), reader, record)
+        views.show_flagged(screen(), reader, record)
     elif step is not None:
-        views.show_step(Console(), reader, record, step)
+        views.show_step(screen(), reader, record, step, allowed)
     else:
-        views.show_run(Console(), reader, record)
+        views.show_run(screen(), reader, record, allowed)
 
 
 @app.command()
@@ -291,11 +304,10 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare runs: those that differ in their seeds only count as one contestant, pairs have the same seed."""
-    from rich.console import Console
-
     from opro import views
+    from opro.console import screen
 
-    views.compare_runs(Console(), opened(store), names, as_json=as_json)
+    views.compare_runs(screen(), opened(store), names, as_json=as_json)
 
 
 @app.command()
@@ -342,13 +354,23 @@ def ui(
     host: Annotated[str, typer.Option(help="The address to bind; other machines can reach the page elsewhere.")] = (
         "127.0.0.1"
     ),
+    allowed: Annotated[
+        list[Path] | None,
+        typer.Option("--allow", metavar="FILE.py", help="Let the page run this file of yours; repeatable."),
+    ] = None,
     *,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Open the page: start runs, watch them, understand and compare them. Ctrl-C closes it; runs go on."""
+    """Open the page: start runs, watch them, understand and compare them. Ctrl-C closes it; runs go on.
+
+    At an address that other machines can reach it asks for a token, which is printed with the link.
+    """
     from opro.ui.serving import serve
 
-    serve(store, host, port, browser=browser)
+    missing = [file for file in allowed or () if not file.is_file()]
+    if missing:
+        raise ConfigError(f"--allow {missing[0]}: there is no such file")
+    serve(store, host, port, allowed or (), browser=browser)
 
 
 @app.command()
@@ -381,10 +403,27 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
+class _Told(logging.Formatter):
+    """Writes a warning without what a terminal would obey, for it may quote a store."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See Formatter."""
+        return _printable(masked(super().format(record)))
+
+
+def _fail(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a fault of ours as Python does, without what a terminal would obey."""
+    lines = "".join(traceback.format_exception(kind, error, trace)).splitlines()
+    sys.stderr.writelines(f"{_printable(masked(line))}\n" for line in lines)
+
+
 def main() -> None:
     """Run the command; an error of the workbench is one line, not a traceback."""
+    sys.excepthook = _fail
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_Told())
     try:
         app()
     except OproError as error:
-        sys.stderr.write(f"error: {_printable(str(error))}\n")
+        sys.stderr.write(f"error: {_printable(masked(str(error)))}\n")
         sys.exit(2 if isinstance(error, ConfigError) else 1)

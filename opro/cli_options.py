@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from opro.errors import ConfigError
+from opro.passwords import masked
 
 if TYPE_CHECKING:
     from opro.reader import Reader
@@ -77,7 +78,7 @@ async def _stoppable(work: Any) -> None:
 def _say_how_to_resume(store: str | None) -> None:
     reader = opened(store)
     mine = [run for run in reader.runs() if run.pid == os.getpid() and run.status == "stopped"]
-    option = f" --store {store}" if store else ""
+    option = f" --store {masked(store)}" if store else ""
     for run in mine:
         sys.stderr.write(f"\nStopped; everything so far is kept. Go on with: opro resume {run.id}{option}\n")
 

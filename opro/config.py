@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from opro.budget import Budget
 from opro.errors import ConfigError
+from opro.passwords import is_secret, masked
 from opro.registry import configure
 
 
@@ -68,6 +69,26 @@ class RunConfig(BaseModel):
     def _absolute(cls, path: str) -> str:
         """Keep where the file is, for a run may be resumed from elsewhere."""
         return str(Path(path).expanduser().absolute()) if path else ""
+
+    @field_validator("model", "scorer")
+    @classmethod
+    def _without_password(cls, spec: str) -> str:
+        """Refuse what may hold a password, for it would be recorded; a ValueError would be shown with the value."""
+        if is_secret(spec):
+            raise ConfigError(
+                f"the address of the model {masked(spec)!r} holds a user or password, which would be recorded: "
+                "put the whole address into $OPENAI_BASE_URL, and name the model without it, as openai:NAME"
+            )
+        return spec
+
+    @field_validator("set")
+    @classmethod
+    def _settings_without_password(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Refuse an address with a password among the problem's settings."""
+        for name, value in values.items():
+            if isinstance(value, str) and "://" in value and is_secret(value):
+                raise ConfigError(f"{name} = {masked(value)!r} holds a password, which would be recorded: leave it out")
+        return values
 
     @property
     def caps(self) -> Budget:

@@ -3,9 +3,11 @@
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook, RenderResult
 from rich.live import Live
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +22,7 @@ from opro.paired import percent as shares
 from opro.probing import ProbeReport
 from opro.records import Spending
 from opro.report import Summary
+from opro.texts import printable
 from opro.trajectory import Trajectory
 from opro.types import Direction, Trial
 
@@ -27,9 +30,35 @@ CUT = 60
 """Characters of a solution that fit into a table."""
 
 
-def printable(text: str) -> str:
-    """Return text without anything that a terminal would obey; line breaks stay."""
-    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
+def screen(*, stderr: bool = False) -> Console:
+    """Return the terminal, as all that is shown goes to it: texts hold no markup, and nothing that it would obey."""
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    console.push_render_hook(_Cleaned())
+    return console
+
+
+class _Cleaned(RenderHook):
+    """Takes out of all that is drawn what a terminal would obey; the colours are put in behind it."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """See RenderHook."""
+        return [_CleanedOne(one) for one in renderables]
+
+
+class _CleanedOne:
+    """One thing to be drawn, cleaned."""
+
+    def __init__(self, shown: RenderableType) -> None:
+        self._shown = shown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it."""
+        for part in console.render(self._shown, options):
+            yield part if part.control else Segment(printable(part.text), part.style)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Tell how wide it is."""
+        return Measurement.get(console, options, self._shown)
 
 
 def plain(text: str, cut: int = CUT) -> Text:
@@ -45,9 +74,13 @@ def live_run(console: Console, config: RunConfig, direction: Direction) -> Gener
         yield no_watch
         return
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
     )
-    task = bar.add_task(f"{config.problem}, {config.proposer}, seed {config.seed}", total=config.steps)
+    task = bar.add_task(printable(f"{config.problem}, {config.proposer}, seed {config.seed}"), total=config.steps)
     answers = bar.add_task("  answers of the scorer in this step", total=None, visible=False)
 
     def count(done: int, most: int) -> None:
@@ -70,9 +103,9 @@ def live_run(console: Console, config: RunConfig, direction: Direction) -> Gener
 @contextmanager
 def live_answers(console: Console, what: str) -> Generator[None]:
     """Show a bar over the answers of a scorer, where somebody looks."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(printable(what), total=None)
         with heard(lambda done, most: bar.update(task, completed=done, total=most)):
             yield
 

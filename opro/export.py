@@ -13,6 +13,7 @@ from opro.errors import ConfigError, unknown
 from opro.extras import optional
 from opro.reader import Reader
 from opro.records import RunRecord
+from opro.texts import printable
 
 FORMATS = ("csv", "jsonl", "parquet")
 
@@ -87,7 +88,7 @@ def write(reader: Reader, run: RunRecord, what: str, form: str, out: Path | None
 
 def _write_out(text: str, out: Path | None) -> None:
     if out is None:
-        sys.stdout.write(text)
+        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
         return
     try:
         out.write_text(text, encoding="utf-8", newline="")

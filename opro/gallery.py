@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from opro.build import problem_of
+from opro.build import Allowed, nothing, problem_of, sight_of
 from opro.errors import unknown
 from opro.pictures import Picture, trajectory_picture
 from opro.protocols import Pictured
@@ -11,15 +11,20 @@ from opro.records import RunRecord
 from opro.report import contestant
 
 
-def pictures_of(reader: Reader, run: RunRecord) -> list[Picture]:
-    """Return the pictures of a run, that of its trajectory first."""
+def pictures_of(reader: Reader, run: RunRecord, allowed: Allowed = nothing) -> list[Picture]:
+    """Return the pictures of a run, that of its trajectory first; those of its problem as far as that may be seen."""
     trials = reader.whole_trials(run.id)
     baselines = {contestant(one.spec): reader.trials(one.id) for one in reader.baselines_of(run.id)}
     pictures = [trajectory_picture(trials, run.spec.direction, run.spec.references, baselines)]
-    problem = problem_of(run)
+    problem = problem_of(run, allowed)
     if isinstance(problem, Pictured):
         pictures += problem.pictures(trials, run.spec.references)
     return pictures
+
+
+def missing_from(run: RunRecord, allowed: Allowed = nothing) -> str:
+    """Return why the pictures of a run's problem are missing; empty where they are not."""
+    return sight_of(run, allowed).missing
 
 
 def picture(pictures: Sequence[Picture], title: str | None) -> Picture:

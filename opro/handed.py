@@ -12,6 +12,7 @@ from evaluators import PROBLEMS
 from opro.build import build_problem, supplied_problem
 from opro.callables import FunctionModel, as_model, spec_of
 from opro.config import RunConfig, run_config
+from opro.consent import agree_to
 from opro.errors import ConfigError
 from opro.opening import Models
 from opro.protocols import LanguageModel, Problem, Supplied
@@ -149,7 +150,8 @@ def _told_apart(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
 
 
 def _supplied(config: RunConfig, data: object, metric: object) -> tuple[RunConfig, Problem]:
-    """Return a config that names what is handed in, and the problem."""
+    """Return a config that names what is handed in, and the problem; who wrote it agrees to what it does."""
+    agree_to(config)
     if data is None and metric is None:
         return config, build_problem(config)
     problem = supplied_problem(config, data, metric)

@@ -11,6 +11,7 @@ from sqlalchemy import exc
 
 from opro import schema
 from opro.errors import StoreError
+from opro.locks import let_go
 from opro.records import Event, Json, Status
 from opro.types import Answer, Generation, Sample, Source, Trial, Usage
 
@@ -180,7 +181,7 @@ class Journal:
             with self._write() as connection:
                 connection.execute(sa.update(schema.runs).where(schema.runs.c.id == self.run).values(**values))
         finally:
-            self._lock.release()
+            let_go(self._lock)
 
 
 def _trial_row(run: str, trial: Trial) -> dict[str, object]:

@@ -156,7 +156,7 @@ def thinned(trials: Sequence[Trial], direction: Direction) -> list[Trial]:
 def _line(figure: Any, name: str, points: tuple[list[int], list[float]], colour: str) -> None:
     numbers, values = points
     figure.add_scatter(
-        x=numbers, y=values, mode="lines", name=name, line={"shape": "hv", "color": colour, "width": 1.5}
+        x=numbers, y=values, mode="lines", name=hover(name), line={"shape": "hv", "color": colour, "width": 1.5}
     )
 
 
@@ -166,7 +166,7 @@ def _level(figure: Any, reference: Reference, dash: str, last: int) -> None:
         x=[0, max(last, 1)],
         y=[reference.value, reference.value],
         mode="lines",
-        name=html.escape(f"{reference.name}, {reference.value:.4g}"),
+        name=hover(f"{reference.name}, {reference.value:.4g}"),
         line={"dash": dash, "color": GREY, "width": 1.5},
         hoverinfo="name",
     )

@@ -12,7 +12,8 @@ from rich.table import Table
 from opro.auditioning import STYLES, TARGETS, Audition, advice, audition_configs, auditioned
 from opro.build import build_problem
 from opro.config import RunConfig
-from opro.console import live_run
+from opro.consent import agree_to
+from opro.console import live_run, screen
 from opro.errors import OproError
 from opro.paired import percent
 from opro.probing import ProbeReport, probe_report, whole
@@ -25,7 +26,9 @@ from opro.workbench import Workbench
 
 async def probe_tasks(configs: Sequence[RunConfig], store: str | None, *, as_json: bool) -> None:
     """Make a probe of each task, and report."""
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
+    for config in configs:
+        agree_to(config)
     made = [(config, build_problem(config)) for config in configs]  # what is wrong shows before anything is asked
     reports: list[ProbeReport] = []
     with closing(Workbench(store)) as workbench:
@@ -58,7 +61,7 @@ def within(config: RunConfig, reader: Reader, runs: Sequence[str]) -> RunConfig:
 
 async def audition(model: str, run: Mapping[str, Any], store: str | None, *, as_json: bool) -> None:
     """Let a model optimize small problems in both styles, and report."""
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     heard: list[Audition] = []
     with closing(Workbench(store)) as workbench:
         for style in STYLES:

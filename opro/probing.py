@@ -14,6 +14,9 @@ from opro.types import Trial
 PROBE = "icl"
 """The problem of a probe."""
 
+NEEDED = frozenset({"n", "low", "high", "chance", "unread"})
+"""What is measured under every setting."""
+
 RIVALS = ("svm", "logistic", "neighbours")
 
 
@@ -141,11 +144,13 @@ def whole(config: RunConfig, problem: Problem) -> RunConfig:
 def probe_report(reader: Reader, run: RunRecord) -> ProbeReport:
     """Return what a stored probe found so far."""
     rows = tuple(_row(trial) for trial in reader.trials(run.id))
-    return ProbeReport(run.id, run.spec.config["set"]["task"], run.spec.scorer, rows)
+    return ProbeReport(run.id, str(run.spec.config["set"].get("task", "")), run.spec.scorer, rows)
 
 
 def _row(trial: Trial) -> Row:
     metrics, evaluation = trial.evaluation.metrics, trial.evaluation
+    if trial.value is not None and not metrics.keys() >= NEEDED:
+        return Row(trial.text, None, "", "its numbers are not recorded")
     if trial.value is None:
         return Row(trial.text, None, "", evaluation.reason)
     return Row(

@@ -1,8 +1,9 @@
 """The reader's side of a store: cannot write, and works while a writer is active."""
 
+import logging
 import os
 import socket
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from filelock import Timeout
 
-from opro import schema
+from opro import checked, schema
 from opro.errors import ConfigError, StoreError, unknown
 from opro.journal import store_errors
-from opro.records import Event, EventKind, GenerationRecord, RunRecord, RunSpec, Spending, Standing, Status, StepRecord
-from opro.store import check_revision, lock_of, store_url
-from opro.types import Answer, Candidate, Direction, Evaluation, Origin, Reference, Trial, Usage
+from opro.locks import is_held
+from opro.ours import check_file
+from opro.records import Event, EventKind, GenerationRecord, RunRecord, Spending, Standing, Status, StepRecord
+from opro.store import check_revision, file_of, shown, store_url
+from opro.types import Answer, Candidate, Evaluation, Origin, Trial, Usage
+
+_LOG = logging.getLogger("opro")
 
 EXAMINER = "none"
 """The proposer of runs that propose nothing, and only score what they begin with."""
@@ -37,11 +41,13 @@ class Reader:
     def __init__(self, store: str) -> None:
         """Open `store`, a database URL or the path of an SQLite file, which must exist."""
         url = store_url(store)
-        self.name = url.render_as_string(hide_password=True)
-        if url.get_backend_name() == "sqlite":
+        self.left_out: dict[object, str] = {}
+        self.name = shown(url)
+        if file := file_of(url):
+            check_file(file)
             url = url.set(database=f"file:{quote(url.database or '')}", query={"uri": "true", **_access(url)})
         with store_errors(f"cannot read the store {self.name}"):
-            self._engine = sa.create_engine(url)
+            self._engine = sa.create_engine(url, json_deserializer=checked.loads)
             with self._engine.connect() as connection:
                 revision = check_revision(connection, self.name)
         if revision is None:
@@ -53,8 +59,23 @@ class Reader:
 
     @contextmanager
     def _read(self) -> Generator[sa.Connection]:
-        with store_errors(f"cannot read the store {self.name}"), self._engine.connect() as connection:
-            yield connection
+        try:
+            with store_errors(f"cannot read the store {self.name}"), self._engine.connect() as connection:
+                yield connection
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            raise StoreError(f"the store {self.name} holds what is no record of a run: {error}") from error
+
+    def _known(self, rows: Iterable[sa.Row[Any]]) -> list[RunRecord]:
+        """Return the runs in rows; what is none is left out, and told once."""
+        found: list[RunRecord] = []
+        for row in rows:
+            try:
+                found.append(checked.run_record(row))
+            except (TypeError, ValueError, KeyError) as error:
+                if row.id not in self.left_out:
+                    self.left_out[row.id] = str(error)
+                    _LOG.warning("%s: the run %.80r is left out: %.300s", self.name, row.id, error)
+        return found
 
     def runs(self, *, baselines: bool = False) -> list[RunRecord]:
         """Return the runs, oldest first; those made as baselines of others only when asked for."""
@@ -62,7 +83,7 @@ class Reader:
         if not baselines:
             query = query.where(schema.runs.c.parent.is_(None))
         with self._read() as connection:
-            return [_run(row) for row in connection.execute(query)]
+            return self._known(connection.execute(query))
 
     def run(self, name: str) -> RunRecord:
         """Return the run with this id, or the only one whose id begins so or ends so.
@@ -71,9 +92,9 @@ class Reader:
             ConfigError: there is none, or more than one.
         """
         with self._read() as connection:
-            exact = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == name)).one_or_none()
-        if exact is not None:
-            return _run(exact)
+            exact = self._known(connection.execute(sa.select(schema.runs).where(schema.runs.c.id == name)))
+        if exact:
+            return exact[0]
         runs = self.runs(baselines=True)
         fitting = [run for run in runs if run.id.startswith(name) or run.id.endswith(name)]
         if len(fitting) == 1:
@@ -94,13 +115,16 @@ class Reader:
         """Return the runs that were made on behalf of `run`, oldest first: its baselines and examinations."""
         with self._read() as connection:
             query = sa.select(schema.runs).where(schema.runs.c.parent == run).order_by(schema.runs.c.created)
-            return [_run(row) for row in connection.execute(query)]
+            return self._known(connection.execute(query))
 
     def steps(self, run: str) -> list[StepRecord]:
         """Return the recorded steps in order; 0 is the start."""
         with self._read() as connection:
             query = sa.select(schema.steps).where(schema.steps.c.run == run).order_by(schema.steps.c.step)
-            return [StepRecord(row.step, row.asking, row.scoring) for row in connection.execute(query)]
+            return [
+                StepRecord(checked.whole(row.step), checked.number(row.asking), checked.number(row.scoring))
+                for row in connection.execute(query)
+            ]
 
     def trials(self, run: str, *, after: int = -1) -> list[Trial]:
         """Return the trajectory in order, or only the trials with a number above `after`."""
@@ -118,10 +142,8 @@ class Reader:
             query = query.where(table.c.split == split)
         found: dict[int, list[Answer]] = {}
         with self._read() as connection:
-            for _, trial, part, example, *rest in connection.execute(query):
-                score, extracted, gold, flagged, generation, tokens, failure = rest
-                answer = Answer(example, score, extracted, gold, flagged, generation, tokens, part, failure)
-                found.setdefault(trial, []).append(answer)
+            for _, trial, part, *rest in connection.execute(query):
+                found.setdefault(checked.whole(trial), []).append(checked.answer(rest, part))
         return {trial: tuple(answers) for trial, answers in found.items()}
 
     def failed_answers(self, run: str) -> tuple[int, int, str]:
@@ -162,7 +184,7 @@ class Reader:
         if role:
             query = query.where(table.c.role == role)
         with self._read() as connection:
-            return [_generation(row) for row in connection.execute(query)]
+            return [checked.generation_record(row) for row in connection.execute(query)]
 
     def asked(self, numbers: Collection[int]) -> dict[int, GenerationRecord]:
         """Return generations by their numbers."""
@@ -171,7 +193,7 @@ class Reader:
         with self._read() as connection:
             for first in range(0, len(wanted), 500):  # databases limit the length of a list
                 rows = connection.execute(query.where(schema.generations.c.id.in_(wanted[first : first + 500])))
-                found.update((row.id, _generation(row)) for row in rows)
+                found.update((row.id, checked.generation_record(row)) for row in rows)
         return found
 
     def standings(self) -> dict[str, Standing]:
@@ -185,6 +207,8 @@ class Reader:
             spent = {run: paid for run, *paid in connection.execute(sa.select(*costs).group_by(made.run))}
         found: dict[str, Standing] = {}
         for run, step, count, lowest, highest, good in counts:
+            if not isinstance(step, int) or not all(isinstance(one, float | None) for one in (lowest, highest)):
+                continue  # somebody wrote into the store what is none
             tokens, usd, unpriced = spent.get(run, (0, 0.0, 0))
             money = None if unpriced else usd
             found[run] = Standing(step, count, count - good, lowest, highest, int(tokens), money)
@@ -195,7 +219,7 @@ class Reader:
         with self._read() as connection:
             paid = connection.execute(_paid(run)).all()
             lost = connection.execute(_lost(run)).all()
-        return _spending(paid, lost)
+            return _spending(paid, lost)
 
     def events(self, run: str, *, step: int | None = None) -> list[Event]:
         """Return what happened on the way to the answers of a run, or of one step of it, in order."""
@@ -205,7 +229,15 @@ class Reader:
             query = query.where(table.c.step == step)
         with self._read() as connection:
             return [
-                Event(row.step, row.role, EventKind(row.kind), row.text, row.facts, row.tokens, row.usd)
+                Event(
+                    checked.whole(row.step),
+                    checked.text(row.role),
+                    EventKind(row.kind),
+                    checked.text(row.text),
+                    row.facts,
+                    row.tokens,
+                    row.usd,
+                )
                 for row in connection.execute(query)
             ]
 
@@ -236,43 +268,7 @@ def is_alive(run: RunRecord) -> bool:
     """Say whether a process is working on the run; of another machine's runs, only what was recorded is known."""
     if run.status is not Status.RUNNING or run.host != socket.gethostname():
         return run.status is Status.RUNNING
-    lock = lock_of(run.id)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
-
-
-def _run(row: sa.Row[Any]) -> RunRecord:
-    spec = RunSpec(
-        problem=row.problem,
-        direction=Direction(row.direction),
-        proposer=row.proposer,
-        model=row.model,
-        seed=row.seed,
-        config=row.config,
-        references=tuple(Reference(**values) for values in row.reference_values),
-        fingerprint=row.fingerprint,
-        problem_fingerprint=row.problem_fingerprint,
-        scorer=row.scorer,
-        scorer_fingerprint=row.scorer_fingerprint,
-        study=row.study,
-        parent=row.parent,
-    )
-    return RunRecord(
-        row.id,
-        spec,
-        row.versions,
-        Status(row.status),
-        row.reason,
-        row.host,
-        row.pid,
-        row.created,
-        row.updated,
-        row.seconds,
-    )
+    return is_held(run.id)
 
 
 def _trial(  # noqa: PLR0913 - one parameter a column, in their order: 100,000 rows are read so in a second
@@ -288,14 +284,12 @@ def _trial(  # noqa: PLR0913 - one parameter a column, in their order: 100,000 r
     temperature: float,
 ) -> Trial:
     origin = None if generation is None else Origin(generation, sample, temperature)
-    return Trial(number, step, Candidate(text, origin), Evaluation(value, reason, feedback, metrics))
-
-
-def _generation(row: sa.Row[Any]) -> GenerationRecord:
-    usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.estimated)
-    samples, complete = tuple(text for text, *_ in row.samples), tuple(bool(whole) for _, whole, *_ in row.samples)
-    asked = (row.id, row.step, row.role, row.first, row.request)
-    return GenerationRecord(*asked, samples, usage, row.seconds, row.usd, complete)
+    for written in (text, reason, feedback):
+        checked.text(written)
+    checked.whole(number)
+    checked.whole(step)
+    value = None if value is None else checked.number(value)
+    return Trial(number, step, Candidate(text, origin), Evaluation(value, reason, feedback, checked.metrics(metrics)))
 
 
 def _paid(run: str) -> sa.Select[*tuple[Any, ...]]:

@@ -89,7 +89,8 @@ def by_step(trials: Sequence[Trial], steps: int) -> list[list[Trial]]:
     """Return the trials of each of the steps 0 to `steps`-1."""
     groups: list[list[Trial]] = [[] for _ in range(steps)]
     for trial in trials:
-        groups[trial.step].append(trial)
+        if 0 <= trial.step < steps:  # a step that is recorded meanwhile is for the next reading
+            groups[trial.step].append(trial)
     return groups
 
 

@@ -13,13 +13,15 @@ from rich.console import Console
 from opro.build import build_problem, problem_of
 from opro.closing import print_findings, print_next, print_winner
 from opro.config import RunConfig, run_config
+from opro.consent import agree_to
 from opro.console import (
     cost_table,
     enough,
     estimate_table,
     live_answers,
     live_run,
-    printable,
+    plain,
+    screen,
     summary_table,
 )
 from opro.equipment import open_ledger
@@ -27,11 +29,13 @@ from opro.errors import BudgetError, ConfigError
 from opro.estimate import estimate
 from opro.examination import is_evaluation
 from opro.opening import Models, opened_models
+from opro.passwords import masked
 from opro.probing import is_probe, probe_report
 from opro.protocols import Announced, Examinable, Problem
 from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Status
 from opro.report import by_role, contestant, summarize, verdict
+from opro.texts import printable
 from opro.views import examination_of, print_examination, print_probe
 from opro.workbench import UNMOVED, Workbench, references_of
 
@@ -47,8 +51,9 @@ async def study(
         ConfigError: a verdict is wanted, and the problem keeps no examples for one.
         BudgetError: the budget did not suffice for the verdict.
     """
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     configs = [config.model_copy(update={"seed": config.seed + number}) for number in range(count)]
+    agree_to(config)
     problems = [build_problem(each) for each in configs]
     if judged:
         _check_examinable(problems[0], config.problem)
@@ -56,7 +61,7 @@ async def study(
     announce(console, problems[0])
     with closing(Workbench(store)) as workbench:
         for each, problem in zip(configs, problems, strict=True):
-            with console.status(f"{each.problem}: computing what to compare with"):
+            with console.status(plain(f"{each.problem}: computing what to compare with")):
                 await asyncio.to_thread(references_of, problem)  # a problem computes them once
             try:
                 with live_run(console, each, problem.direction) as watch:
@@ -106,6 +111,7 @@ def _check_examinable(problem: Problem, name: str) -> None:
 
 async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
     """Print what `count` runs of a config will cost, without asking a model anything."""
+    agree_to(config)
     problem = build_problem(config)
     announce(Console(stderr=as_json), problem)
     async with opened_models(config, problem, Models()) as models:
@@ -113,7 +119,7 @@ async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.writelines(json.dumps({"runs": count, **asdict(one)}) + "\n" for one in estimates)
         return
-    console = Console()
+    console = screen()
     console.print(estimate_table(estimates, count))
     if config.budget:
         console.print(enough(estimates, config.caps), highlight=False)
@@ -125,7 +131,8 @@ async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:
     Raises:
         BudgetError: the budget did not suffice.
     """
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
+    agree_to(config)
     problem = build_problem(config)
     announce(console, problem)
     with closing(Workbench(store)) as workbench, live_answers(console, config.set["task"]):
@@ -149,7 +156,7 @@ async def examine(
     Raises:
         BudgetError: the budget did not suffice.
     """
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     with closing(Workbench(store)) as workbench, live_answers(console, "answers of the scorer"):
         try:
             made = await workbench.examine(name, budget=budget, best_of_n=best_of_n, places=places)
@@ -174,7 +181,7 @@ def _check_whole(run: RunRecord, store: str | None) -> None:
 
 def _larger(command: str, run: str, store: str | None) -> str:
     """Say how to go on with a run that its budget stopped."""
-    return f"opro {command} {run} --budget LARGER{f' --store {store}' if store else ''} goes on"
+    return f"opro {command} {run} --budget LARGER{f' --store {masked(store)}' if store else ''} goes on"
 
 
 def _say_what_is_left(console: Console, first: int, last: int) -> None:
@@ -185,7 +192,7 @@ def _say_what_is_left(console: Console, first: int, last: int) -> None:
 
 async def go_on(name: str, changes: Mapping[str, Any], store: str | None, *, as_json: bool) -> None:
     """Resume a run, let its baselines follow, and report."""
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     with closing(Workbench(store)) as workbench:
         record = workbench.reader.run(name)
         with live_run(console, run_config({**record.spec.config, **changes}), record.spec.direction) as watch:

@@ -10,22 +10,25 @@ import secrets
 import socket
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
-from platformdirs import user_cache_path, user_data_path
+from filelock import FileLock
+from platformdirs import user_data_path
 from sqlalchemy import event, exc
 from sqlalchemy.engine import make_url
 
 from opro import schema
 from opro.errors import StoreError
 from opro.journal import BUSY_SECONDS, Journal, store_errors
+from opro.locks import as_run_id, hold, is_run_id, let_go
+from opro.ours import check_file, check_tables
+from opro.passwords import masked
 from opro.records import RunSpec, Status
 
 
@@ -47,20 +50,39 @@ def store_url(store: str) -> sa.URL:
     if "://" in store:
         try:
             return make_url(store)
-        except exc.ArgumentError as error:
-            raise StoreError(f"{store!r} is neither a database URL nor a path: {error}") from error
+        except (exc.ArgumentError, ValueError) as error:
+            raise StoreError(f"{masked(store)!r} is neither a database URL nor a path: {masked(str(error))}") from None
     return sa.URL.create("sqlite", database=str(Path(store).expanduser().resolve()))
+
+
+def shown(url: sa.URL) -> str:
+    """Return the name of a store as people may see it: without a password."""
+    return masked(url.render_as_string(hide_password=True))
+
+
+def file_of(url: sa.URL) -> Path | None:
+    """Return the file of an SQLite store, None for another database.
+
+    Raises:
+        StoreError: the URL names it in a way that hides which file it is.
+    """
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return None
+    if url.database.startswith("file:") or url.query:
+        raise StoreError(f"{shown(url)!r} is not how a store is named: give the path of its file")
+    return Path(url.database)
 
 
 def check_revision(connection: sa.Connection, where: str) -> str | None:
     """Return the revision of the tables, None for an empty database.
 
     Raises:
-        StoreError: the tables were made by a newer version of the workbench.
+        StoreError: the tables are another program's, or were made by a newer version of the workbench.
     """
-    if not sa.inspect(connection).has_table("alembic_version"):
-        return None
-    revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    names = sa.inspect(connection).get_table_names()
+    versions = sa.text("SELECT version_num FROM alembic_version")
+    revision = connection.execute(versions).scalar() if "alembic_version" in names else None
+    check_tables(where, names, revision)
     if revision is not None and revision > schema.REVISION:
         raise StoreError(
             f"{where} was written by a newer version of the workbench (its tables are at {revision}, this version "
@@ -92,7 +114,9 @@ class Store:
     def __init__(self, store: str) -> None:
         """Open `store`, a database URL or the path of an SQLite file, which is made if there is none."""
         self.url = store_url(store)
-        self.name = self.url.render_as_string(hide_password=True)
+        self.name = shown(self.url)
+        if file := file_of(self.url):
+            check_file(file)
         with store_errors(f"cannot open the store {self.name}"):
             self._make_folder()
             self.engine = sa.create_engine(self.url, **_engine_options(self.url))
@@ -114,7 +138,7 @@ class Store:
 
     def new_run(self, spec: RunSpec) -> Journal:
         """Record a new run and return its journal."""
-        run = f"{Path(spec.problem.split(':')[-1]).stem}-{secrets.token_hex(4)}"
+        run = f"{as_run_id(Path(spec.problem.split(':')[-1]).stem)}-{secrets.token_hex(4)}"
         now = time.time()
         row = {
             "id": run,
@@ -140,8 +164,8 @@ class Store:
             "updated": now,
             "seconds": 0.0,
         }
-        lock = _hold(run)
-        with store_errors(f"cannot record a run in {self.name}"), self.engine.begin() as connection:
+        lock = hold(run)
+        with _held(lock), store_errors(f"cannot record a run in {self.name}"), self.engine.begin() as connection:
             connection.execute(sa.insert(schema.runs), row)
         return Journal(self.engine, self.name, run, lock)
 
@@ -151,7 +175,7 @@ class Store:
         Raises:
             StoreError: a living process works on it.
         """
-        lock = _hold(run)
+        lock = hold(run)
         values: dict[str, Any] = {
             "config": dict(config),
             "status": Status.RUNNING,
@@ -159,7 +183,7 @@ class Store:
             "host": socket.gethostname(),
             "pid": os.getpid(),
         }
-        with store_errors(f"cannot resume {run} in {self.name}"), self.engine.begin() as connection:
+        with _held(lock), store_errors(f"cannot resume {run} in {self.name}"), self.engine.begin() as connection:
             connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run).values(**values))
         return Journal(self.engine, self.name, run, lock)
 
@@ -174,8 +198,8 @@ class Store:
             made = connection.execute(sa.select(table.id).where(table.parent.in_(runs))).scalars().all()
         every = dict.fromkeys((*runs, *made))
         with ExitStack() as held:
-            for run in every:
-                held.callback(_hold(run).release)
+            for run in filter(is_run_id, every):  # a store that somebody tampered with may have others
+                held.callback(let_go, hold(run))
             with store_errors(f"cannot remove runs of {self.name}"), self.engine.begin() as connection:
                 connection.execute(sa.delete(schema.runs).where(table.id.in_(every)))
 
@@ -184,20 +208,14 @@ class Store:
         self.engine.dispose()
 
 
-def lock_of(run: str) -> FileLock:
-    """Return the lock that the process working on a run holds; the system frees it when that process dies."""
-    folder = user_cache_path("opro", appauthor=False) / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f"{run}.lock", thread_local=False)
-
-
-def _hold(run: str) -> FileLock:
-    lock = lock_of(run)
+@contextmanager
+def _held(lock: FileLock) -> Generator[None]:
+    """Let a lock go if what is done under it fails."""
     try:
-        lock.acquire(timeout=0.5)  # whoever asks whether a run is alive holds it for a moment
-    except Timeout:
-        raise StoreError(f"another process is working on {run}: wait for it, or stop it first") from None
-    return lock
+        yield
+    except StoreError:
+        let_go(lock)
+        raise
 
 
 def _engine_options(url: sa.URL) -> dict[str, object]:
@@ -209,7 +227,7 @@ def _engine_options(url: sa.URL) -> dict[str, object]:
 def _set_up_sqlite(engine: sa.Engine) -> None:
     def connect(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # SQLAlchemy's begin event below opens the transactions
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "trusted_schema=OFF"):
             connection.execute(f"PRAGMA {pragma}")
 
     def begin(connection: sa.Connection) -> None:

@@ -8,9 +8,18 @@ from typing import Any, cast
 from rich.console import Console
 from rich.table import Column, Table
 
-from opro.build import problem_of
+from opro.build import Allowed, nothing, problem_of, sight_of
 from opro.comparing import contestants_of, flat, label
-from opro.console import cost_table, examination_table, number, percent, plain, printable, probe_table, summary_table
+from opro.console import (
+    cost_table,
+    examination_table,
+    number,
+    percent,
+    plain,
+    probe_table,
+    screen,
+    summary_table,
+)
 from opro.contrasting import Contrast, contrast, is_listed
 from opro.errors import ConfigError, MissingExtraError
 from opro.examination import Report, is_evaluation, report
@@ -23,6 +32,7 @@ from opro.records import RunRecord, Standing, Status
 from opro.registry import find, known_names
 from opro.report import by_role, gap, optimum_of, outcome, replay, summarize, verdict
 from opro.review import review
+from opro.texts import printable
 
 SETTING = 200
 """Characters of a setting that are shown."""
@@ -60,9 +70,9 @@ def print_probe(console: Console, report: ProbeReport) -> None:
     console.print(f"run {report.run}: `opro ui` draws it", style="dim", highlight=False, markup=False)
 
 
-def examination_of(reader: Reader, run: RunRecord) -> Report:
+def examination_of(reader: Reader, run: RunRecord, allowed: Allowed = nothing) -> Report:
     """Return what an evaluation, or the examination of another run, found."""
-    problem = problem_of(run)
+    problem = problem_of(run, allowed)
     return report(reader, run, problem.rivals if isinstance(problem, Examinable) else None)
 
 
@@ -77,7 +87,7 @@ def print_examination(console: Console, made: Report, *, as_json: bool = False) 
     console.print(f"run {made.run}", style="dim", highlight=False)
 
 
-def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
+def show_run(console: Console, reader: Reader, run: RunRecord, allowed: Allowed = nothing) -> None:
     """Show a run: what it is, how far it came, and what it found, with all that may be said of it."""
     if is_probe(run):
         console.print(f"status: {printable(status(run))}", markup=False, highlight=False)
@@ -94,7 +104,7 @@ def show_run(console: Console, reader: Reader, run: RunRecord) -> None:
     if spent := reader.spending(run.id):
         console.print(cost_table(by_role(spent)))
     if is_evaluation(reader, run):
-        print_examination(console, examination_of(reader, run))
+        print_examination(console, examination_of(reader, run, allowed))
         return
     _print_best(console, reader, run)
     for sentence in verdict(reader, [run]).sentences:
@@ -128,18 +138,20 @@ def status(run: RunRecord) -> str:
     return f"{run.status}{f': {run.reason}' if run.reason else ''}"
 
 
-def show_step(console: Console, reader: Reader, run: RunRecord, step: int) -> None:
+def show_step(console: Console, reader: Reader, run: RunRecord, step: int, allowed: Allowed = nothing) -> None:
     """Show the meta-prompts of a step, every raw reply and what became of it."""
     last = max((record.step for record in reader.steps(run.id)), default=-1)
     if step > last:
         raise ConfigError(f"{run.id} has no step {step}; its last is {last}")
     trials = [trial for trial in reader.trials(run.id) if trial.step <= step]
-    problem = problem_of(run)
+    sight = sight_of(run, allowed)
+    if sight.missing:
+        console.print(f"What became of replies that are no trial is not told: {sight.missing}; --trust does so.")
     for generation in reader.generations(run.id, step=step):
         console.rule(f"{generation.role}, temperature {generation.temperature:.3g}, {generation.seconds:.2f} s")
         console.print(printable(generation.prompt), markup=False, highlight=False)
         replies = Table("reply", "what became of it", show_lines=True)
-        for reply in review(generation, trials, problem):
+        for reply in review(generation, trials, sight.problem):
             replies.add_row(plain(reply.text, WHOLE), plain(reply.fate, WHOLE))
         console.print(replies)
     for event in reader.events(run.id, step=step):
@@ -204,7 +216,7 @@ def _print_contrast(console: Console, made: Contrast) -> None:
 
 def show_table(kind: str, table: Mapping[str, str], option: str) -> None:
     """List what a table of problems or proposers holds, with settings."""
-    console = Console()
+    console = screen()
     for name in known_names(kind, table):
         made = _found(console, kind, name, table)
         if made is None:
@@ -234,7 +246,7 @@ def show_models() -> None:
     from scorer_models import MODELS
     from scorer_models.weights import known_models
 
-    console = Console()
+    console = screen()
     for name in known_names("model", MODELS):
         made = _found(console, "model", name, MODELS)
         if made is not None:

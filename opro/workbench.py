@@ -10,6 +10,7 @@ from typing import Any
 from opro.budget import Budget
 from opro.build import build_problem, build_proposer, problem_fingerprint, resolve_options, settled
 from opro.config import RunConfig, run_config
+from opro.consent import agree_to
 from opro.equipment import Equipment, check_costs, noted, open_ledger
 from opro.errors import BudgetError, ConfigError, OproError, StopRun
 from opro.examination import Report, entrants, report
@@ -72,7 +73,11 @@ class Workbench:
         study: str = "",
         watch: Watcher = no_watch,
     ) -> str:
-        """Make a new run and see it to its end, or to that of its budget; return its id."""
+        """Make a new run and see it to its end, or to that of its budget; return its id.
+
+        Whoever gives the config agrees to what it does: see `opro.trust`.
+        """
+        agree_to(config)
         problem = problem or build_problem(config)
         if not study:
             _warn(problem)

@@ -19,6 +19,17 @@ MODELS: Mapping[str, str] = {
 }
 
 
+def key_of(spec: str, settings: Mapping[str, Any] = NO_SETTINGS) -> tuple[str, str] | None:
+    """Return the variable of the key that a model sends, and the URL it is sent to; None for one that sends none.
+
+    Raises:
+        ConfigError: no such kind, or a setting that it does not have.
+    """
+    kind, _, rest = spec.partition(":")
+    made = find("model", kind, MODELS)
+    return made.sends(rest, configure(made.Config, settings, f"{kind} model")) if hasattr(made, "sends") else None
+
+
 def open_model(spec: str, settings: Mapping[str, Any] = NO_SETTINGS) -> LanguageModel:
     """Return the model of a spec `KIND` or `KIND:REST`, where REST means what the kind's `load` takes it to mean.
 

@@ -69,6 +69,19 @@ class OpenAIModel:
         key = api_key(url, variable)
         return cls(name, probe(name, url, key, variable), Wire(url, key), variable)
 
+    @staticmethod
+    def sends(spec: str, config: Config) -> tuple[str, str] | None:
+        """Return the variable of the key and the URL that it is sent to; None where neither is named.
+
+        What the environment says, the user says.
+
+        Raises:
+            ConfigError: the spec is no name and URL.
+        """
+        _, url = address(spec)
+        usual = config.key == OpenAIModel.Config().key and "@http" not in spec
+        return None if usual else (config.key, url)
+
     def __repr__(self) -> str:
         """Show name and address; no key."""
         return f"OpenAIModel({self._name!r}, {self._server.url!r})"

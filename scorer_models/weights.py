@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from opro.errors import ModelError
+from opro.folders import cache_folder, unwritable
 
 BLOCK = 1 << 22
 PATIENCE = 1800.0  # seconds to wait for another process that fetches the same model
@@ -86,8 +86,7 @@ def known_models() -> list[Known]:
 
 def cache() -> Path:
     """Return the directory of fetched models: `$OPRO_CACHE`, or the user's cache directory."""
-    own = os.environ.get("OPRO_CACHE")
-    return (Path(own) if own else user_cache_path("opro-workbench")) / "models"
+    return cache_folder() / "models"
 
 
 def converted(weights: Weights) -> Path:
@@ -124,9 +123,7 @@ def _alone(weights: Weights) -> Generator[None]:
     except Timeout as error:
         raise ModelError(f"another process has held {lock} for {PATIENCE:.0f} s; end it and try again") from error
     except OSError as error:
-        raise ModelError(
-            f"{lock.parent} cannot be written ({error}); set OPRO_CACHE to a directory that can"
-        ) from error
+        raise ModelError(unwritable(lock.parent, error)) from error
 
 
 def _scratch(weights: Weights) -> "tempfile.TemporaryDirectory[str]":

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from opro.errors import OproError
+from opro.folders import cache_folder
 from opro.types import Candidate, Evaluation, Trial
 
 KEY = "sk-test-1234567890-secret"
@@ -18,6 +19,17 @@ KEY = "sk-test-1234567890-secret"
 def store(tmp_path: Path) -> str:
     """The path of a store that does not exist yet."""
     return str(tmp_path / "store.db")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep locks, and what is agreed to, apart from the user's; fetched models are shared, for they take minutes."""
+    folder, shared = tmp_path_factory.mktemp("cache"), cache_folder() / "models"
+    shared.mkdir(parents=True, exist_ok=True)
+    (folder / "models").symlink_to(shared)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPRO_CACHE", str(folder))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 import tomli_w
 
+from opro.passwords import masked
 from opro.reader import is_alive
 from opro.records import RunRecord
 
@@ -76,7 +77,7 @@ def as_text(value: Any) -> str:
 
 def command_line(arguments: Sequence[str], store: str) -> str:
     """Return what a person would type."""
-    return shlex.join(["opro", *arguments, "--store", store])
+    return shlex.join(masked(part) for part in ["opro", *arguments, "--store", store])
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def start(arguments: Sequence[str], store: str) -> Started:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=_environment(store),
         )
     return Started(command_line(arguments, store), process, Path(name))
 
@@ -120,19 +122,37 @@ def start(arguments: Sequence[str], store: str) -> Started:
 def finish(arguments: Sequence[str], store: str, *, seconds: float = 120.0) -> tuple[bool, str]:
     """Run `opro` to its end; return whether it succeeded, and what it printed, or the error."""
     try:
-        done = subprocess.run(_command(arguments, store), capture_output=True, text=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            _command(arguments, store),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=_environment(store),
+        )
     except subprocess.TimeoutExpired:
         return False, f"no answer within {seconds:.0f} seconds"
     return done.returncode == 0, done.stdout if done.returncode == 0 else done.stderr or done.stdout
 
 
 def _command(arguments: Sequence[str], store: str) -> list[str]:
-    return [sys.executable, "-m", "opro", *arguments, "--store", store]
+    named = [] if _is_url(store) else ["--store", store]
+    return [sys.executable, "-m", "opro", *arguments, *named]
+
+
+def _environment(store: str) -> dict[str, str]:
+    """Return a command's environment: a URL, which may hold a password, stands there and in no list of processes."""
+    return {**os.environ, **({"OPRO_STORE": store} if _is_url(store) else {})}
+
+
+def _is_url(store: str) -> bool:
+    return "://" in store
 
 
 def can_stop(run: RunRecord) -> bool:
     """Say whether a process of this machine works on the run."""
-    return run.host == socket.gethostname() and is_alive(run)
+    return run.host == socket.gethostname() and run.pid > 1 and is_alive(run)
 
 
 def stop(run: RunRecord) -> None:

@@ -1,6 +1,5 @@
 """Runs beside each other: best so far against what it took, with a band over seeds, and what may be said of them."""
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,12 +11,12 @@ from opro.comparing import contestants_of
 from opro.contrasting import contrast, is_listed
 from opro.errors import ConfigError
 from opro.judging import compare
-from opro.pictures import COLOURS, Picture, blank, stretch
+from opro.pictures import COLOURS, Picture, blank, hover, stretch
 from opro.protocols import Contrasted
 from opro.reader import Reader
 from opro.records import RunRecord
 from opro.report import outcome, summarize
-from opro.ui import charts, data, parts
+from opro.ui import access, charts, data, parts
 
 AXES = {"candidates": "candidates scored", "seconds": "seconds of asking and scoring", "tokens": "tokens", "usd": "usd"}
 GRID = 200
@@ -65,7 +64,7 @@ def _label(run: RunRecord) -> str:
 def _contrasted(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]]) -> None:
     """Draw runs that went through one list: the pictures of their problem, the values, and what may be said."""
     first = next(iter(contestants.values()))[0]
-    problem = problem_of(first)
+    problem = problem_of(first, access.is_allowed)
     if isinstance(problem, Contrasted):
         trials = {name.removeprefix("list "): reader.trials(runs[0].id) for name, runs in contestants.items()}
         for picture in problem.contrasts(trials, first.spec.references):
@@ -95,7 +94,7 @@ def _figure(reader: Reader, contestants: Mapping[str, Sequence[RunRecord]], axis
 
 def _draw(figure: Any, name: str, curves: Sequence[Curve], colour: str) -> None:
     """Draw the mean of several seeds, and the band from the lowest to the highest of them."""
-    name = html.escape(name)
+    name = hover(name)
     if len(curves) == 1:
         x, y = curves[0]
         figure.add_scatter(x=x, y=y, name=name, mode="lines", line={"shape": "hv", "color": colour, "width": 2})

@@ -19,6 +19,7 @@ from opro.report import optimum_of
 from opro.report import verdict as verdict_of
 from opro.trajectory import Trajectory
 from opro.types import Trial
+from opro.ui import access
 from opro.ui.commands import Started
 
 FRESH = 1.0
@@ -127,7 +128,7 @@ def gallery(reader: Reader, store: str, run: RunRecord) -> list[Picture]:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _gallery(at: Stamp, _reader: Reader, _run: RunRecord) -> list[Picture]:
     del at
-    return pictures_of(_reader, _run)
+    return pictures_of(_reader, _run, access.is_allowed)
 
 
 def is_awaited(reader: Reader, run: RunRecord) -> bool:
@@ -141,7 +142,7 @@ def is_awaited(reader: Reader, run: RunRecord) -> bool:
 def problem_at(run: str, _record: RunRecord) -> Problem | None:
     """Return the problem of a run, made once: its data may be large."""
     del run
-    return problem_of(_record)
+    return problem_of(_record, access.is_allowed)
 
 
 def gap_of(run: RunRecord, best: float | None) -> float | None:

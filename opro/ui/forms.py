@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from opro.errors import ConfigError
 from opro.ui import parts
 
 NEEDED = "this is needed"
@@ -56,6 +57,8 @@ def refusals(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, str
             said = NEEDED if missing else f"{problem['input']!r}: {problem['msg']}"
             found.setdefault(name, said)
         return found
+    except ConfigError as error:  # a value that is not to be shown
+        return {"": str(error)}
     return {}
 
 

@@ -1,17 +1,19 @@
 """Where runs begin: forms made of the problems' and proposers' own settings, and the command that they stand for."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from evaluators import PROBLEMS
-from opro.config import RunConfig
+from opro.config import RunConfig, run_config
+from opro.consent import code_of, deeds_of, own_code
 from opro.errors import ConfigError
 from opro.proposers import PROPOSERS
 from opro.registry import find, known_names
-from opro.ui import commands, data, forms, parts
+from opro.trust import Deed, in_words, pending
+from opro.ui import access, commands, data, forms, parts
 
 OURS = ("steps", "per_step", "seed", "trials", "patience", "baselines", "concurrency", "seconds", "timeout", "deadline")
 KEPT = ("model_set", "scorer_set", "prices")
@@ -51,10 +53,11 @@ def _optimization(store: str) -> None:
         config["budget"] = budget.replace(",", " ").split()
     for name, message in forms.refusals(RunConfig, {**config, "problem": kind}).items():
         if name not in OURS:
-            st.error(parts.literal(f"{name}: {message}"), icon=":material/error:")
+            st.error(parts.literal(f"{name}: {message}".removeprefix(": ")), icon=":material/error:")
             st.session_state["refused"] = True
     config |= {name: given[name] for name in KEPT if given.get(name)}
     _left_out(given)
+    _refuse(config, given)
     _begin(commands.run_arguments(config, int(seeds)), store)
     if given:
         st.button("Empty the form", on_click=_empty, help="forget the run that was cloned")
@@ -108,6 +111,7 @@ def _problem(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         or names[0]
     )
     try:
+        _check_allowed(own_code("problem", kind))
         made = find("problem", kind, PROBLEMS)
     except ConfigError as error:
         parts.explained(error)
@@ -117,6 +121,33 @@ def _problem(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     old: Mapping[str, Any] = given.get("set", {}) if before == kind else {}
     told = forms.settings(made.Config, _key(f"set-{kind}"), old, FIRST.get(kind, ())) if hasattr(made, "Config") else {}
     return {"problem": kind, "set": told}, kind
+
+
+def _check_allowed(deeds: Sequence[Deed]) -> None:
+    """Raise a ConfigError for code of the user's own that the page was not started with."""
+    if left := [deed for deed in deeds if not access.is_allowed(deed)]:
+        raise ConfigError(
+            f"for this the page would {in_words(left)}: it runs files of yours only that it was started with, by "
+            "`opro ui --allow FILE.py`"
+        )
+
+
+def _refuse(config: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse code that the page was not started with, and what a cloned run would do and nobody has agreed to."""
+    try:
+        made = run_config(config)
+        _check_allowed(code_of(made))
+        known = {name: value for name, value in given.items() if name in RunConfig.model_fields}
+        theirs = pending(deeds_of(run_config(known))) if known else []
+        if left := [deed for deed in deeds_of(made) if deed in theirs and not access.is_allowed(deed)]:
+            raise ConfigError(
+                f"this clone would {in_words(left)}, as the stored run says: type the command in a terminal if you "
+                "trust it"
+            )
+    except ConfigError as error:
+        if not st.session_state["refused"]:  # else the reason stands there already
+            parts.explained(error)
+        st.session_state["refused"] = True
 
 
 def _search(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,6 +212,7 @@ def _evaluation(store: str) -> None:
         told.pop(name, None)
     texts = lines.removesuffix("\n").split("\n")
     config = {"set": told, "scorer": scorer, "budget": budget.replace(",", " ").split()}
+    _refuse({"problem": "instructions", **config}, {})
     _begin(commands.eval_arguments(task, texts, config, split), store)
 
 
@@ -200,6 +232,7 @@ def _probe(store: str) -> None:
         )
     task, settings = told.pop("task", ""), [line for line in told.pop("settings", ()) if line.strip()]
     config = {"set": told, "settings": settings, "model": model, "budget": budget.replace(",", " ").split()}
+    _refuse({"problem": "icl", "set": told, "model": model, "budget": config["budget"]}, {})
     _begin(commands.probe_arguments(task, config), store)
 
 

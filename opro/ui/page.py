@@ -10,9 +10,10 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from opro.errors import OproError
+from opro.passwords import masked
 from opro.reader import EmptyStoreError, OlderStoreError, Reader
 from opro.store import default_store
-from opro.ui import commands, compare, data, new, parts, run, runs
+from opro.ui import access, commands, compare, data, new, parts, run, runs
 
 for heavy in ("pandas", "plotly.graph_objects"):  # whole before sessions, which run in threads, would race for them
     import_module(heavy)
@@ -28,6 +29,8 @@ def main() -> None:
     """Draw the page."""
     st.set_page_config("OPRO workbench", ":material/trending_up:", layout="wide")
     st.html("<style>.stMainBlockContainer {padding-top: 4.5rem; padding-bottom: 3rem}</style>")
+    if not access.is_granted():
+        return
     store = store_name()
     reader = _opened(store)
 
@@ -45,7 +48,10 @@ def main() -> None:
     chosen = st.navigation(list(made.values()), position="top")
     if parts.TO_OPEN in st.session_state:
         parts.open_run(st.session_state.pop(parts.TO_OPEN))
-    chosen.run()
+    try:
+        chosen.run()
+    except OproError as error:  # what is stored cannot be read, or not be drawn
+        st.error(parts.literal(str(error)), icon=":material/error:")
 
 
 def _opened(store: str) -> Reader | None:
@@ -72,7 +78,7 @@ def _opened(store: str) -> Reader | None:
 
 def _no_store(store: str) -> None:
     st.title("Runs", anchor=False)
-    st.info(f"There is no store {parts.literal(store)} yet: the first run makes it.")
+    st.info(f"There is no store {parts.literal(masked(store))} yet: the first run makes it.")
     parts.started_commands()
     if any(not one.over for one in data.started()):
         st.caption("A run is starting; this page follows.")

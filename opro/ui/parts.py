@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from opro.console import printable
 from opro.errors import ConfigError
 from opro.pictures import FORMATS, Picture, can_draw, image
 from opro.records import RunRecord
+from opro.texts import printable
 from opro.ui import data
 
 CUT = 20_000
@@ -63,7 +63,7 @@ def number(value: float | None) -> str:
 
 def name_of(run: RunRecord) -> str:
     """Return what a run is called where there is little room."""
-    return f"{run.spec.problem} · {run.spec.proposer} · seed {run.spec.seed} · {run.id[-4:]}"
+    return short(f"{run.spec.problem} · {run.spec.proposer} · seed {run.spec.seed} · {run.id[-4:]}", 120)
 
 
 def settings_of(run: RunRecord) -> str:

@@ -1,16 +1,23 @@
 """The page of one run: how it went, what it found, and why."""
 
+import contextlib
 from collections.abc import Sequence
 
 import streamlit as st
 
+from opro.errors import InvalidSolutionError
+from opro.gallery import missing_from
 from opro.pictures import trajectory
 from opro.protocols import Typeset
 from opro.reader import Reader
 from opro.records import RunRecord, Status
 from opro.report import contestant
 from opro.types import Trial
-from opro.ui import charts, commands, data, new, parts, run_answers, run_results, run_steps
+from opro.ui import access, charts, commands, data, new, parts, run_answers, run_results, run_steps
+
+WHO_MAY = (
+    "This page runs files of yours that it was started with (`opro ui --allow FILE.py`); `opro show --trust` does all."
+)
 
 TABS = ("Trajectory", "Pictures", "Steps", "Answers", "Cost", "Verdict", "Export")
 
@@ -177,7 +184,8 @@ def _formula(run: RunRecord, text: str) -> None:
     """Typeset a solution that is a formula."""
     problem = data.problem_at(run.id, run)
     if isinstance(problem, Typeset):
-        st.latex(problem.formula(text))
+        with contextlib.suppress(InvalidSolutionError):  # what is stored need not be a solution
+            st.latex(problem.formula(text))
 
 
 def _top(trials: Sequence[Trial]) -> None:
@@ -196,8 +204,12 @@ def _top(trials: Sequence[Trial]) -> None:
 
 def _pictures(reader: Reader, store: str, run: RunRecord) -> None:
     pictures = data.gallery(reader, store, run)[1:]
-    if not pictures:
+    missing = missing_from(run, access.is_allowed)
+    if missing:
+        st.info(f"The pictures of the problem are not drawn: {parts.literal(missing)}. {WHO_MAY}")
+    if not pictures and not missing:
         st.info("This problem brings no pictures of its own, or has nothing to draw yet.")
+    if not pictures:
         return
     titles = [picture.title for picture in pictures]
     title = st.segmented_control("Picture", titles, default=titles[0], key="picture", label_visibility="collapsed")

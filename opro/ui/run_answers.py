@@ -61,11 +61,11 @@ def _wanted(kind: str, one: Answer, other: Answer | None) -> bool:
 def _answer_row(one: Answer, other: Answer | None) -> dict[str, Any]:
     row = {
         "example": one.example,
-        "right answer": one.gold,
-        "read as": one.extracted,
+        "right answer": parts.short(one.gold, 300),
+        "read as": one.extracted and parts.short(one.extracted, 300),
         "score": one.score,
         "flagged": one.flagged,
-        "failure": one.failure,
+        "failure": parts.short(one.failure, 300),
         "tokens": one.tokens,
     }
     return row | ({"beside it: read as": other.extracted, "beside it: score": other.score} if other else {})
@@ -81,5 +81,5 @@ def _exchange(reader: Reader, pair: tuple[Answer, Answer | None]) -> None:
                 continue
             st.text("Asked:")
             parts.verbatim(made.prompt, f"asked-{made.id}")
-            st.text(f"Answered (read as {one.extracted}, right is {one.gold}):")
+            st.text(f"Answered (read as {parts.short(str(one.extracted))}, right is {parts.short(one.gold)}):")
             parts.verbatim(made.samples[0], f"answered-{made.id}")

@@ -8,7 +8,7 @@ from opro.config import as_toml, run_config
 from opro.errors import ConfigError
 from opro.examination import Examined, report
 from opro.export import TABLES, as_text
-from opro.pictures import blank
+from opro.pictures import blank, hover
 from opro.protocols import Examinable
 from opro.reader import Reader
 from opro.records import RunRecord, Spending, Status
@@ -56,20 +56,28 @@ def cost(reader: Reader, store: str, run: RunRecord) -> None:
         tokens = blank("step", "tokens")
         for role in dict.fromkeys(part.role for part in spent):
             mine = [part for part in spent if part.role == role]
-            tokens.add_bar(x=[part.step for part in mine], y=[part.tokens for part in mine], name=role)
+            tokens.add_bar(x=[part.step for part in mine], y=[part.tokens for part in mine], name=hover(role))
         tokens.update_layout(barmode="stack")
         charts.show(tokens, f"tokens-{run.id}")
     events = reader.events(run.id)
     if events:
         st.subheader("What happened on the way", anchor=False)
-        rows = [{"step": one.step, "what": str(one.kind), "model as": one.role, "text": one.text} for one in events]
+        rows = [
+            {
+                "step": one.step,
+                "what": str(one.kind),
+                "model as": parts.short(one.role),
+                "text": parts.short(one.text, 500),
+            }
+            for one in events
+        ]
         st.dataframe(rows, hide_index=True, alt="Faults and notes")
 
 
 def _cost_row(part: Spending) -> dict[str, Any]:
     seconds = part.seconds or None
     return {
-        "model as": part.role,
+        "model as": parts.short(part.role),
         "requests": part.requests,
         "tokens read": part.usage.prompt,
         "of them cached": part.usage.cached,

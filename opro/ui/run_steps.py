@@ -5,10 +5,11 @@ from typing import Any
 
 import streamlit as st
 
+from opro.gallery import missing_from
 from opro.reader import Reader
 from opro.records import RunRecord
 from opro.review import review
-from opro.ui import data, parts
+from opro.ui import access, data, parts
 
 REPLIES = 20
 """Replies that are shown at once."""
@@ -21,6 +22,9 @@ def show(reader: Reader, store: str, run: RunRecord) -> None:
     step = st.number_input(f"Step, 0 to {last}", min_value=0, max_value=last, value=min(1, last), key=f"step-{run.id}")
     asked = reader.generations(run.id, step=int(step), role="optimizer")
     problem = data.problem_at(run.id, run)
+    if problem is None and asked:
+        missing = missing_from(run, access.is_allowed)
+        st.caption(f"What became of replies that are no candidates is not told: {parts.literal(missing)}.")
     known = [trial for trial in trials if trial.step <= step]
     if not asked:
         st.info("No model was asked in this step." if step else "The start: what the problem begins with.")
@@ -42,14 +46,14 @@ def show(reader: Reader, store: str, run: RunRecord) -> None:
         {
             "trial": one.number,
             "value": one.value,
-            "failed": one.evaluation.reason,
+            "failed": parts.short(one.evaluation.reason, 300),
             "solution": parts.short(one.text, 300),
         }
         for one in made
     ]
     st.dataframe(rows, hide_index=True, alt="Candidates of this step")
     for event in reader.events(run.id, step=int(step)):
-        st.text(f"{event.kind}: {event.role} {parts.short(event.text, 500)}")
+        st.text(f"{event.kind}: {parts.short(f'{event.role} {event.text}', 500)}")
 
 
 def _some(items: Sequence[Any], key: str) -> Sequence[Any]:

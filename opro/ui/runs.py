@@ -25,6 +25,8 @@ def show(reader: Reader, store: str) -> None:
     if not runs:
         st.info("Nothing has run yet. Start with **New run**: linear regression takes a few seconds, on any machine.")
         return
+    if reader.left_out:
+        st.caption(f"Left out, for what is stored is no run: {len(reader.left_out)}.")
     chosen = _table(_filtered(runs), standings)
     _actions(chosen, store)
 
@@ -124,9 +126,9 @@ def _row(run: RunRecord, standing: Standing) -> dict[str, Any]:
     best = standing.best(run.spec.direction)
     return {
         "status": data.state(run),
-        "problem": run.spec.problem,
+        "problem": parts.short(run.spec.problem),
         "settings": parts.short(parts.settings_of(run), 60),
-        "proposer": run.spec.proposer,
+        "proposer": parts.short(run.spec.proposer),
         "model": parts.short(run.spec.model, 40),
         "seed": run.spec.seed,
         "step": standing.step,

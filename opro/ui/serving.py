@@ -1,5 +1,7 @@
 """Serving the page: what `opro ui` does."""
 
+import socket
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -14,12 +16,23 @@ THEME = {
 }
 
 
+def _reached(host: str) -> str:
+    """Return by which address other machines reach this one."""
+    if host not in ("", "0.0.0.0", "::"):
+        return f"[{host}]" if ":" in host else host
+    from streamlit.net_util import get_internal_ip
+
+    return get_internal_ip() or socket.gethostname()
+
+
 def arguments(store: str | None, host: str, port: int, *, browser: bool) -> list[str]:
     """Return the arguments of `streamlit` that serve the page."""
     options = {
         "server.address": host,
         "server.port": str(port),
         "server.headless": "false" if browser else "true",
+        "server.enableCORS": "true",  # whatever the user's own settings are: other sites' pages shall not reach it
+        "server.enableXsrfProtection": "true",
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "viewer",
@@ -31,8 +44,8 @@ def arguments(store: str | None, host: str, port: int, *, browser: bool) -> list
     return ["run", script, *flags, "--", "--store", store or default_store()]
 
 
-def serve(store: str | None, host: str, port: int, *, browser: bool) -> None:
-    """Serve the page until Ctrl-C.
+def serve(store: str | None, host: str, port: int, allowed: Sequence[Path], *, browser: bool) -> None:
+    """Serve the page until Ctrl-C; it may run the files of the user's own that are `allowed`.
 
     Raises:
         MissingExtraError: what draws it is not installed.
@@ -40,4 +53,11 @@ def serve(store: str | None, host: str, port: int, *, browser: bool) -> None:
     require("ui", "the page")
     for heavy in ("pandas", "plotly.graph_objects", "opro.gallery", "opro.examination"):
         import_module(heavy)  # before anybody waits for it
+    from opro.ui import access
+
+    access.allow([*allowed])
+    own = access.is_loopback(host)
+    if not own:
+        access.token(f"http://{_reached(host)}:{port}")
+    browser = browser and own  # without the token, what opens by itself is of no use
     import_module("streamlit.web.cli").main(arguments(store, host, port, browser=browser))

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
+from opro.locks import lock_of
 from opro.reader import Reader
-from opro.store import lock_of
 from tests.unit.conftest import Command
 
 ROOT = Path(__file__).parents[2]
