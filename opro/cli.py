@@ -42,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="A workbench in which a language model is the optimizer.",
+    epilog="$OPRO_CACHE names the folder of locks, fetched models and what you agreed to; $OPRO_STORE the store.",
 )
 app.command("probe")(cli_probe.probe)
 
