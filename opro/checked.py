@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from pydantic import ConfigDict, ValidationError
 
-from opro.config import RunConfig
+from opro.config import RunConfig, run_config
 from opro.errors import OproError
 from opro.locks import is_run_id
 from opro.records import GenerationRecord, RunRecord, RunSpec, Status
@@ -74,9 +74,10 @@ def _config(values: object, problem: str) -> dict[str, Any]:
     config.setdefault("problem", problem)
     try:
         _Stored.model_validate(config)
+        usual = run_config({"problem": problem})
     except (ValidationError, OproError, TypeError) as error:
         raise ValueError(f"its config is none ({error})") from error
-    return {**RunConfig.model_validate({"problem": problem}).model_dump(mode="json"), **config}
+    return {**usual.model_dump(mode="json"), **config}
 
 
 def _check_size(value: object, depth: int) -> None:

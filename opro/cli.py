@@ -42,6 +42,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    epilog="$OPRO_CACHE names the folder of locks, fetched models and what you agreed to; $OPRO_STORE the store.",
 )
 app.callback()(cli_about.root)
 app.command("probe")(cli_probe.probe)

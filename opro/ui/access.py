@@ -58,5 +58,5 @@ def is_granted() -> bool:
         st.session_state[_ENTERED] = True
         st.query_params.pop("token", None)  # it shall not be seen, nor copied with the address of a run
         return True
-    st.text_input("Token", type="password", key="token-field", help="It stands where `opro ui` was started.")
+    st.text_input("Token", type="password", key="token-field", placeholder="It stands where `opro ui` was started")
     return False

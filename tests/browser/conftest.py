@@ -21,12 +21,13 @@ expect.set_options(timeout=1000 * PATIENCE)
 
 
 @contextmanager
-def served(store: Path | str, log: Path, folder: Path = ROOT) -> Iterator[str]:
-    """Serve the page on loopback, from a folder, and give its address."""
+def served(store: Path | str, log: Path, folder: Path = ROOT, *, host: str = "") -> Iterator[str]:
+    """Serve the page on loopback, or at `host`, from a folder, and give its address."""
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
         port = place.getsockname()[1]
     command = [sys.executable, "-m", "opro", "ui", "--no-browser", "--store", str(store), "--port", str(port)]
+    command += ["--host", host] if host else []
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=folder) as process:
         try:
             _wait(f"http://127.0.0.1:{port}/_stcore/health", process, log)
