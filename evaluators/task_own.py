@@ -48,7 +48,7 @@ def own_data(splits: Mapping[str, Rows], config: TaskConfig, prompts: Sequence[s
     part = Part(made[0][0], made[1][0] if test else None)
     notes = [note for rows, (_, told) in zip(used, made, strict=True) for note in (*rows.notes, *told)]
     others = [name for name in read.names if name != read.answer]
-    notes += [note for text in prompts for note in strange_fields(text, others, read.answer)]
+    notes += [note for text in prompts for note in strange_fields(text, others, (read.answer, *read.fields))]
     count = None if test else training_rows(len(part.train))
     return Loaded(
         (part,),
