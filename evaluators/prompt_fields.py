@@ -72,15 +72,20 @@ def bare_prompt(fields: Sequence[str], instruction: str) -> str:
     return "\n".join([*named, *([instruction] if instruction else [])])
 
 
-def strange_fields(text: str, columns: Sequence[str]) -> list[str]:
-    """Return a note on each word in braces that is nearly the name of a column."""
-    words = [word for word in dict.fromkeys(map(str, _WORD.findall(text))) if word not in columns]
+def strange_fields(text: str, columns: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return a note on words in braces that look like fields of a prompt, and are neither columns nor among others.
+
+    In a prompt that has fields, a word is told only if it is nearly a column: others may be meant as they are.
+    """
+    named: list[str] = list(dict.fromkeys(map(str, _WORD.findall(text))))
+    words = [word for word in named if word not in (*columns, *others)]
     near: dict[str, list[str]] = {word: get_close_matches(word, columns, n=1, cutoff=_ALIKE) for word in words}
-    return [
-        f"{{{word}}} in the prompt stays as it is, for there is no such column: did you mean {{{found[0]}}}?"
-        for word, found in near.items()
-        if found
-    ]
+    notes = [f"did you mean {{{found[0]}}} by {{{word}}}?" for word, found in near.items() if found]
+    if words and (notes or not fields_in(text, columns)):
+        listed = ", ".join(f"{{{word}}}" for word in words)
+        known = ", ".join(f"{{{column}}}" for column in columns)
+        notes.insert(0, f"{listed} in the prompt will be sent as it stands; the columns are {known}")
+    return ["; ".join(notes)] if notes else []
 
 
 def _pieces(text: str, names: Sequence[str]) -> list[tuple[str, str | None]]:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -86,11 +87,19 @@ def source_at(source: str, places: Iterable[tuple[object, object]]) -> str:
 
 
 def _read_csv(path: Path, content: bytes) -> tuple[list[Row], tuple[str, ...]]:
-    table = _cells(path, content, "\t" if path.suffix.lower() == ".tsv" else ",")
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    table = _cells(path, content, delimiter)
+    notes: tuple[str, ...] = ()
+    if table and len(table[0][1]) == 1 and delimiter == ",":
+        other = next((sign for sign in ";\t" if sign in table[0][1][0]), None)
+        table = _cells(path, content, other) if other else table
+        notes = (f"{path}: its columns were taken to be divided by {other!r}",) if other else ()
     if not table:
         return [], ()
     columns = table[0][1]
-    return [dict(zip(columns, _checked(path, line, cells, columns), strict=True)) for line, cells in table[1:]], ()
+    if twice := [name for name, count in Counter(columns).items() if count > 1]:
+        raise ConfigError(f"{path}: there are several columns called {', '.join(map(repr, twice))}: rename them")
+    return [dict(zip(columns, _checked(path, line, cells, columns), strict=True)) for line, cells in table[1:]], notes
 
 
 def _cells(path: Path, content: bytes, delimiter: str) -> list[tuple[int, list[str]]]:

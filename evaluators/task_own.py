@@ -48,7 +48,7 @@ def own_data(splits: Mapping[str, Rows], config: TaskConfig, prompts: Sequence[s
     part = Part(made[0][0], made[1][0] if test else None)
     notes = [note for rows, (_, told) in zip(used, made, strict=True) for note in (*rows.notes, *told)]
     others = [name for name in read.names if name != read.answer]
-    notes += [note for text in prompts for note in strange_fields(text, others)]
+    notes += [note for text in prompts for note in strange_fields(text, others, (read.answer, *read.fields))]
     count = None if test else training_rows(len(part.train))
     return Loaded(
         (part,),
@@ -121,7 +121,7 @@ def _columns(read: _Reading, config: TaskConfig) -> Columns:
 def _settled(read: _Reading, config: TaskConfig, count: int | None) -> dict[str, object]:
     """Return the settings that the user left to the data."""
     made: dict[str, object] = {"answer": read.answer, "kind": read.kind}
-    if read.question and not config.template:
+    if read.question and not config.template and (not read.fields or QUESTION_FIELD in read.fields):
         made["question"] = read.question
     made |= {"choices": list(read.choices)} if read.choices else {}
     made |= {"labels": list(read.labels)} if read.labels else {}

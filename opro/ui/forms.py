@@ -95,10 +95,15 @@ def _widget(kinds: Sequence[Any], optional: bool, names: tuple[str, str, str], v
     if kind in (int, float):
         return _number(kind, optional, names, value, field)
     if get_origin(kind) is tuple:
-        lines = [str(line) for line in value or ()]
-        entered = st.text_area(label, "\n".join(lines), help=f"{text} \\(one a line\\)", key=key, height=68)
+        lines = [str(line).replace("\n", r"\n") for line in value or ()]
+        help_text = rf"{text} \(one a line; \\n is a line break in it\)"
+        entered = st.text_area(label, "\n".join(lines), help=help_text, key=key, height=68)
         texts = kind == tuple[str, ...]
-        return [line if texts else _read(line) for line in entered.splitlines() if texts or line.strip()]
+        return [
+            line.replace(r"\n", "\n") if texts else _read(line)
+            for line in entered.splitlines()
+            if texts or line.strip()
+        ]
     entered = st.text_input(label, "" if value is None else str(value), help=text, key=key)
     return entered or (None if optional else "")
 

@@ -69,6 +69,21 @@ def test_columns_that_cannot_be_guessed_are_listed_with_what_to_type(table: Writ
         load(table([{"a": 1, "b": 2, "c": 3}]))
 
 
+def test_semicolons_between_columns_are_understood_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("question;answer\n" + "".join(f"q{n}, really;{n}\n" for n in range(10)))
+    task = load(str(path))
+    assert task.train[0].question.endswith(", really")
+    assert any("divided by ';'" in note for note in task.notes)
+
+
+def test_two_columns_of_one_name_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("question,answer,answer\nq,1,2\n")
+    with pytest.raises(ConfigError, match="several columns called 'answer'"):
+        load(str(path))
+
+
 @pytest.mark.parametrize(
     ("setting", "near"), [({"answer": "sentimant"}, "sentiment"), ({"question": "revue"}, "review")]
 )

@@ -179,7 +179,11 @@ def test_rivals_of_a_prompt_with_fields_have_them_too(data: str) -> None:
 
 def test_a_word_in_braces_that_is_nearly_a_column_is_told(data: str) -> None:
     (remark,) = make(data, start="Classify: {reveiw}").remarks
-    assert "did you mean {review}?" in remark
+    assert remark.endswith("the columns are {review}, {product}; did you mean {review} by {reveiw}?")
+    (remark,) = make(data, start="Classify {this}.").remarks
+    assert "{this} in the prompt will be sent as it stands" in remark
+    assert make(data, start="Classify {review} as {this}.").remarks == []
+    assert make(data, start="Classify {question}: {options}", question="review").remarks == []
 
 
 def test_an_instruction_with_braces_that_are_no_fields_is_kept_letter_by_letter(sums: str) -> None:
