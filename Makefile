@@ -2,6 +2,7 @@
 # make ui      the page, with what make demo found
 # make test    everything that proves the workbench (fetches the default model once)
 # make test-vllm  the vLLM backend, with vLLM's CPU build in an environment of its own (large, made once)
+# make test-install  what users install: every extra resolved on every Python, and the core alone in an environment
 # make check   format, lint, types and import layers
 # make screenshots  the pictures of docs/page/, from the store in STORE (needs Chromium)
 # make bench   the measurements of BENCHMARKS.md (hours; see there for single ones)
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 INSTALL := PYTHON=$(PYTHON) scripts/install.sh $(VENV)
 STORE := demo.db
 
-.PHONY: demo ui test test-vllm check bench screenshots clean
+.PHONY: demo ui test test-vllm test-install check bench screenshots clean
 
 $(BIN)/opro: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
@@ -46,6 +47,10 @@ test: $(VENV)/dev
 test-vllm:
 	PYTHON=$(PYTHON) scripts/vllm_env.sh $(VLLM_VENV)
 	OMP_WAIT_POLICY=passive $(VLLM_VENV)/bin/python -m pytest -m vllm tests/conformance/test_language_models.py tests/vllm
+
+test-install: $(VENV)/dev
+	PYTHON=$(PYTHON) scripts/check_install.sh
+	$(BIN)/python -m pytest -m install tests/install
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
