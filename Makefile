@@ -1,6 +1,8 @@
 # make demo    the first thing to try: a language model optimizes two problems in this terminal
+# make ui      the page, with what make demo found
 # make test    everything that proves the workbench (fetches the default model once)
 # make test-vllm  the vLLM backend, with vLLM's CPU build in an environment of its own (large, made once)
+# make test-install  what users install: every extra resolved on every Python, and the core alone in an environment
 # make check   format, lint, types and import layers
 # make screenshots  the pictures of docs/page/, from the store in STORE (needs Chromium)
 # make bench   the measurements of BENCHMARKS.md (hours; see there for single ones)
@@ -9,30 +11,35 @@ PYTHON ?= python3
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+INSTALL := PYTHON=$(PYTHON) scripts/install.sh $(VENV)
 STORE := demo.db
 
-.PHONY: demo test test-vllm check bench screenshots clean
+.PHONY: demo ui test test-vllm test-install check bench screenshots clean
 
 $(BIN)/opro: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV): PyTorch is large, this takes a few minutes."
-	$(PIP_INSTALL) --editable .
+	$(INSTALL) local
+	touch $@
+
+$(VENV)/ui: $(BIN)/opro
+	$(INSTALL) ui
 	touch $@
 
 $(VENV)/dev: $(BIN)/opro
-	$(PIP_INSTALL) --editable '.[dev]'
-	touch $@
+	$(INSTALL) all,dev
+	touch $@ $(VENV)/ui
 
 demo: $(BIN)/opro
 	$(BIN)/opro run linear-regression --steps 15 --store $(STORE)
 	$(BIN)/opro run tsp --set n=10 --steps 30 --store $(STORE)
 	@echo
+	@echo "The command is $(BIN)/opro; after 'source $(BIN)/activate' it is plain opro, also elsewhere."
 	@echo "Look closer:   $(BIN)/opro list --store $(STORE)"
 	@echo "               $(BIN)/opro show RUN --step 3 --store $(STORE)"
-	@echo "Open the page: $(BIN)/opro ui --store $(STORE)"
-	@echo "Draw it:       $(BIN)/opro show RUN --figure trajectory.html --store $(STORE)"
+	@echo "Open the page: make ui        (fetches about 130 MB, once)"
+
+ui: $(VENV)/ui
+	$(BIN)/opro ui --store $(STORE)
 
 test: $(VENV)/dev
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
@@ -40,6 +47,10 @@ test: $(VENV)/dev
 test-vllm:
 	PYTHON=$(PYTHON) scripts/vllm_env.sh $(VLLM_VENV)
 	OMP_WAIT_POLICY=passive $(VLLM_VENV)/bin/python -m pytest -m vllm tests/conformance/test_language_models.py tests/vllm
+
+test-install: $(VENV)/dev
+	PYTHON=$(PYTHON) scripts/check_install.sh
+	$(BIN)/python -m pytest -m install tests/install
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .

@@ -30,7 +30,12 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 }
 """The modules that each extra brings; pyproject.toml says in which packages they come."""
 
-PACKAGES: Mapping[str, str] = {"torch": "PyTorch", "sklearn": "scikit-learn", "vllm": "vLLM"}
+PACKAGES: Mapping[str, str] = {
+    "torch": "PyTorch",
+    "sklearn": "scikit-learn",
+    "vllm": "vLLM",
+    "datasets": "the library datasets",
+}
 """What the modules are known as, where that is another name."""
 
 HINTS: Mapping[str, str] = {
@@ -68,14 +73,21 @@ def optional(module: str, extra: str, what: str) -> Any:
 
 def installer(extra: str) -> str:
     """Return the command that installs an extra into the environment of this interpreter."""
-    wanted = shlex.quote(f"{DISTRIBUTION}[{extra}]")
-    python = Path(sys.executable)
     if find_spec("pip") is None:
-        return f"uv pip install {wanted} --python {shlex.quote(str(python))}"
-    on_path = shutil.which("pip")
-    if on_path is not None and Path(on_path).parent == python.parent:
-        return f"pip install {wanted}"
-    return f"{shlex.quote(str(python))} -m pip install {wanted}"
+        return _uv(extra)
+    pip = "pip" if _activated() else f"{shlex.quote(sys.executable)} -m pip"
+    return f"{pip} install '{DISTRIBUTION}[{extra}]'"
+
+
+def _uv(extra: str, options: str = "") -> str:
+    place = "" if _activated() else f" --python {shlex.quote(sys.executable)}"
+    return f"uv pip install{options} '{DISTRIBUTION}[{extra}]'{place}"
+
+
+def _activated() -> bool:
+    """Say whether the commands of this interpreter's environment are the ones that a user's shell finds."""
+    found = shutil.which("python")
+    return found is not None and Path(found).parent == Path(sys.executable).parent
 
 
 def _advice(extra: str, what: str, missing: list[str]) -> str:
@@ -84,5 +96,5 @@ def _advice(extra: str, what: str, missing: list[str]) -> str:
     listed = " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
     hints = [HINTS[extra]] if extra in HINTS else []
     if "torch" in missing and (sys.platform, platform.machine()) == ("linux", "x86_64"):
-        hints.insert(0, f"without a GPU, this saves 3 GB: uv pip install --torch-backend=cpu '{DISTRIBUTION}[{extra}]'")
+        hints.insert(0, f"without a GPU, uv saves 3 GB: {_uv(extra, ' --torch-backend=cpu')}")
     return f"{what} needs {listed}: {installer(extra)}" + (f" ({'; '.join(hints)})" if hints else "")

@@ -237,7 +237,8 @@ def _found(console: Console, kind: str, name: str, table: Mapping[str, str]) -> 
     try:
         return find(kind, name, table)
     except MissingExtraError as error:
-        console.print(f"{name}: {error}", style="bold", markup=False, highlight=False, soft_wrap=True)
+        needs = str(error).removeprefix(f"the {kind} {name!r} ")
+        console.print(f"{name}: {needs}", style="bold", markup=False, highlight=False, soft_wrap=True)
         return None
 
 

@@ -41,5 +41,5 @@ for line in Path("constraints.txt").read_text().splitlines():
     if not line.startswith("#") and plain(line.partition("==")[0]) not in own:
         print(line)
 PYTHON
-pip install --constraint "$venv/constraints.txt" --editable . pytest pytest-asyncio hypothesis psutil
+pip install --constraint "$venv/constraints.txt" --editable '.[all]' pytest pytest-asyncio hypothesis psutil
 touch "$mark"
