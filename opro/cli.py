@@ -11,50 +11,68 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.main import get_command
 
-from opro import cli_probe
+from opro import cli_catalog, cli_probe, completing
 from opro.cli_options import (
     BudgetOption,
     ConcurrencyOption,
     DeadlineOption,
     JsonOption,
+    ModelOption,
     PricesOption,
+    RunArgument,
+    RunsArgument,
+    ScorerOption,
     StoreOption,
     TimeoutOption,
+    VerboseOption,
     existing,
     interruptible,
     opened,
     pairs,
 )
-from opro.errors import ConfigError, OproError
+from opro.errors import ConfigError
+from opro.faults import ended_well
 
 if TYPE_CHECKING:
     from opro.config import RunConfig
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="A workbench in which a language model is the optimizer.",
 )
 app.command("probe")(cli_probe.probe)
+app.command()(cli_catalog.problems)
+app.command()(cli_catalog.proposers)
+app.command()(cli_catalog.models)
 
 
 @app.command()
 def run(  # noqa: PLR0913 - its parameters are the options of the command
-    what: Annotated[str, typer.Argument(metavar="PROBLEM|FILE.toml", help="A problem, or a file with a config.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROBLEM|FILE.toml", help="A problem, or a file with a config.", autocompletion=completing.problem
+        ),
+    ],
     settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the problem; repeatable.")] = None,
     proposer: Annotated[
-        str | None, typer.Option(help="opro, random, evolution, ...; `opro proposers` lists them.")
+        str | None,
+        typer.Option(
+            help="opro, random, evolution, ...; `opro proposers` lists them.", autocompletion=completing.proposer
+        ),
     ] = None,
     options: Annotated[
         list[str] | None, typer.Option("--option", help="NAME=VALUE of the proposer; repeatable.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The optimizer model, KIND:NAME; default: local.")] = None,
+    model: ModelOption = None,
     model_settings: Annotated[
         list[str] | None, typer.Option("--model-set", help="NAME=VALUE of the optimizer model; repeatable.")
     ] = None,
-    scorer: Annotated[str | None, typer.Option(help="The scorer model, if the problem needs one.")] = None,
+    scorer: ScorerOption = None,
     scorer_settings: Annotated[
         list[str] | None, typer.Option("--scorer-set", help="NAME=VALUE of the scorer model; repeatable.")
     ] = None,
@@ -69,12 +87,15 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     timeout: TimeoutOption = None,
     deadline: DeadlineOption = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The seed, or the first of --seeds; default: 0.")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Make so many runs, with seeds from --seed on.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Make so many runs, with seeds from --seed on.")
+    ] = None,
     control: Annotated[str | None, typer.Option(help="flipped-scores: show the model reversed scores.")] = None,
     baselines: Annotated[str | None, typer.Option(help="auto, always or never; default: auto.")] = None,
     store: StoreOption = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Estimate tokens and money, and stop.")] = False,
+    _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Optimize a problem, then say what was gained, beside baselines with the same allowance of evaluations."""
@@ -130,7 +151,7 @@ def _run_config(
 
 @app.command()
 def resume(  # noqa: PLR0913 - as above
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    name: RunArgument,
     steps: Annotated[int | None, typer.Option(min=0, help="Another limit of steps.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Another limit of trials.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.001, help="Another limit of seconds.")] = None,
@@ -142,6 +163,7 @@ def resume(  # noqa: PLR0913 - as above
     deadline: DeadlineOption = None,
     store: StoreOption = None,
     *,
+    _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run that was stopped, died, or shall go further; nothing is paid for twice."""
@@ -177,6 +199,7 @@ def evaluate(  # noqa: PLR0913 - as above
     concurrency: ConcurrencyOption = None,
     store: StoreOption = None,
     *,
+    _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score given instructions, and hold the first against each of the others, example by example."""
@@ -206,13 +229,14 @@ def _lines(file: Path) -> list[str]:
 
 @app.command()
 def verdict(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    name: RunArgument,
     budget: BudgetOption = None,
     store: StoreOption = None,
     *,
     best_of_n: Annotated[
         bool, typer.Option("--best-of-n/--no-best-of-n", help="Hold it against candidates drawn blindly, too.")
     ] = True,
+    _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score what a run found on examples that it has not seen, beside its start, no instruction and the known ones.
@@ -228,24 +252,30 @@ def verdict(
 
 @app.command("list")
 def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None:
-    """List the runs of a store, the newest last."""
-    from rich.console import Console
+    """List the runs of a store, the newest last.
 
-    from opro.report import summarize
+    Ids are as short as other commands take them; in a pipe they are whole. `last` names the newest run, `last~1` the
+    one before it.
+    """
+    from opro.report import summaries
+    from opro.screen import paged, screen
     from opro.views import run_table
 
     reader = opened(store)
     if as_json:
-        sys.stdout.writelines(json.dumps(summarize(reader, record).as_dict()) + "\n" for record in reader.runs())
-    else:
-        Console().print(run_table(reader))
+        sys.stdout.writelines(json.dumps(summary.as_dict()) + "\n" for summary in summaries(reader))
+        return
+    console = screen()
+    with paged(console):
+        console.print(run_table(reader, whole=not console.is_terminal))
 
 
 @app.command()
-def show(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+def show(  # noqa: PLR0913 - as above
+    name: RunArgument,
     step: Annotated[int | None, typer.Option(min=0, help="Show this step: meta-prompts and raw replies.")] = None,
     *,
+    everything: Annotated[bool, typer.Option("--all", help="Show every prompt of the scorer in that step.")] = False,
     flagged: Annotated[
         bool, typer.Option("--flagged", help="Show the replies of which two ways of reading the answer disagree.")
     ] = False,
@@ -254,48 +284,45 @@ def show(
     ] = None,
     picture: Annotated[str | None, typer.Option(help="Which picture; default: Trajectory.")] = None,
     store: StoreOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show a run, or one of its steps with the exact meta-prompts, the raw replies and what became of them."""
-    from rich.console import Console
+    """Show a run, or one of its steps with the exact meta-prompts, the raw replies and what became of them.
 
-    from opro import views
+    What is longer than the terminal opens in your pager ($PAGER; PAGER=cat prints it).
+    """
+    from opro import showing
 
-    reader = opened(store)
-    record = reader.run(name)
     if picture is not None and figure is None:
         raise ConfigError(f"into which file shall {picture!r} be drawn? Give --figure FILE")
+    if everything and step is None:
+        raise ConfigError("--all belongs to a step: give --step K, too")
+    reader = opened(store)
+    record = reader.run(name)
     if figure is not None:
-        from opro import gallery
-        from opro.pictures import write
-
-        write(gallery.picture(gallery.pictures_of(reader, record), picture).draw(), figure)
-        sys.stdout.write(f"{figure}\n")
-    elif flagged:
-        views.show_flagged(Console(), reader, record)
-    elif step is not None:
-        views.show_step(Console(), reader, record, step)
+        showing.draw(reader, record, picture, figure)
+    elif as_json:
+        showing.write_json(reader, record, step)
     else:
-        views.show_run(Console(), reader, record)
+        showing.show(reader, record, step, whole=everything, flagged=flagged)
 
 
 @app.command()
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, or the first run of a study.")],
+    names: RunsArgument,
     store: StoreOption = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Compare runs: those that differ in their seeds only count as one contestant, pairs have the same seed."""
-    from rich.console import Console
-
     from opro import views
+    from opro.screen import screen
 
-    views.compare_runs(Console(), opened(store), names, as_json=as_json)
+    views.compare_runs(screen(), opened(store), names, as_json=as_json)
 
 
 @app.command()
 def export(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    name: RunArgument,
     what: Annotated[str, typer.Option(help="trials, or answers: the scorer's, example by example.")] = "trials",
     form: Annotated[
         str, typer.Option("--format", help="csv, jsonl or parquet; or toml: the config, to run it again.")
@@ -312,7 +339,7 @@ def export(
 
 @app.command()
 def delete(
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs' ids, or their beginnings or ends.")],
+    names: RunsArgument,
     store: StoreOption = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -346,40 +373,6 @@ def ui(
     serve(store, host, port, browser=browser)
 
 
-@app.command()
-def problems() -> None:
-    """List the problems and their settings."""
-    from evaluators import PROBLEMS
-    from opro.views import show_table
-
-    show_table("problem", PROBLEMS, "--set")
-
-
-@app.command()
-def proposers() -> None:
-    """List the proposers and their settings."""
-    from opro.proposers import PROPOSERS
-    from opro.views import show_table
-
-    show_table("proposer", PROPOSERS, "--option")
-
-
-@app.command()
-def models() -> None:
-    """List the kinds of models, and the weights that can be had or are in the cache."""
-    from opro.views import show_models
-
-    show_models()
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
 def main() -> None:
-    """Run the command; an error of the workbench is one line, not a traceback."""
-    try:
-        app()
-    except OproError as error:
-        sys.stderr.write(f"error: {_printable(str(error))}\n")
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+    """Run the command; what goes wrong is a line, not a traceback."""
+    ended_well(get_command(app))

@@ -7,7 +7,6 @@ from contextlib import closing
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from opro.auditioning import STYLES, TARGETS, Audition, advice, audition_configs, auditioned
 from opro.build import build_problem
@@ -19,13 +18,14 @@ from opro.probing import ProbeReport, probe_report, whole
 from opro.reader import Reader
 from opro.records import Status
 from opro.report import NOTHING_SPENT
+from opro.screen import Sheet, screen
 from opro.views import print_probe
 from opro.workbench import Workbench
 
 
 async def probe_tasks(configs: Sequence[RunConfig], store: str | None, *, as_json: bool) -> None:
     """Make a probe of each task, and report."""
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     made = [(config, build_problem(config)) for config in configs]  # what is wrong shows before anything is asked
     reports: list[ProbeReport] = []
     with closing(Workbench(store)) as workbench:
@@ -58,7 +58,7 @@ def within(config: RunConfig, reader: Reader, runs: Sequence[str]) -> RunConfig:
 
 async def audition(model: str, run: Mapping[str, Any], store: str | None, *, as_json: bool) -> None:
     """Let a model optimize small problems in both styles, and report."""
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     heard: list[Audition] = []
     with closing(Workbench(store)) as workbench:
         for style in STYLES:
@@ -89,7 +89,7 @@ async def _played(
 
 def _print_audition(console: Console, model: str, heard: Sequence[Audition]) -> None:
     columns = ("style", "texts", "readable", "repeats", "found", "in steps", "found, scores reversed", "first run")
-    table = Table(*columns, title=f"{model} as an optimizer of {len(TARGETS)} small linear regressions")
+    table = Sheet(*columns, title=f"{model} as an optimizer of {len(TARGETS)} small linear regressions")
     for one in heard:
         counted = one.counted
         table.add_row(

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from opro.build import build_problem
-from opro.config import RunConfig, run_config
+from opro.config import RunConfig, run_config, seeded
 from opro.console import (
     cost_table,
     enough,
@@ -30,14 +30,15 @@ from opro.probing import is_probe, probe_report
 from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Status
 from opro.report import by_role, contestant, replay, summarize, verdict
+from opro.screen import screen
 from opro.views import examination_of, print_examination, print_probe
 from opro.workbench import Workbench, references_of
 
 
 async def study(config: RunConfig, count: int, store: str | None, *, as_json: bool) -> None:
     """Make `count` runs with seeds from the config's on, give the baselines their turn, and report."""
-    console = Console(stderr=as_json)
-    configs = [config.model_copy(update={"seed": config.seed + number}) for number in range(count)]
+    console = screen(stderr=as_json)
+    configs = seeded(config, count)
     problems = [build_problem(each) for each in configs]
     runs: list[str] = []
     with closing(Workbench(store)) as workbench:
@@ -57,13 +58,13 @@ async def study(config: RunConfig, count: int, store: str | None, *, as_json: bo
 
 async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
     """Print what `count` runs of a config will cost, without asking a model anything."""
-    problem = build_problem(config)
+    problem = build_problem(seeded(config, count)[0])
     async with opened_models(config, problem, Models()) as models:
         estimates = await estimate(config, problem, models.optimizer, models.scorer)
     if as_json:
         sys.stdout.writelines(json.dumps({"runs": count, **asdict(one)}) + "\n" for one in estimates)
         return
-    console = Console()
+    console = screen()
     console.print(estimate_table(estimates, count))
     if config.budget:
         console.print(enough(estimates, config.caps), highlight=False)
@@ -75,7 +76,7 @@ async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:
     Raises:
         BudgetError: the budget did not suffice.
     """
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     problem = build_problem(config)
     with closing(Workbench(store)) as workbench, live_answers(console, config.set["task"]):
         run = workbench.reader.run(await workbench.run(config, problem=problem))
@@ -91,7 +92,7 @@ async def examine(
     Raises:
         BudgetError: the budget did not suffice.
     """
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     with closing(Workbench(store)) as workbench, live_answers(console, "answers of the scorer"):
         try:
             made = await workbench.examine(name, budget=budget, best_of_n=best_of_n)
@@ -119,7 +120,7 @@ def _say_what_is_left(console: Console, first: int, last: int) -> None:
 
 async def go_on(name: str, changes: Mapping[str, Any], store: str | None, *, as_json: bool) -> None:
     """Resume a run, let its baselines follow, and report."""
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     with closing(Workbench(store)) as workbench:
         record = workbench.reader.run(name)
         with live_run(console, run_config({**record.spec.config, **changes}), record.spec.direction) as watch:
