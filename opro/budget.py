@@ -65,7 +65,7 @@ def _amount(text: str) -> tuple[str, float]:
         number = float(found["number"].replace("_", "")) if found else math.nan
     except ValueError:
         number = math.nan
-    if unit is None or not 0 < number < math.inf:
+    if unit is None or not 0 < number * unit[1] < math.inf:
         raise ConfigError(
             f"budget {text!r}: a positive amount with its unit is needed, such as 2.50usd, 1e6tok or 30min"
         )

@@ -5,41 +5,43 @@ Imports of what takes long stand inside the commands, so that `opro --help` is q
 
 import asyncio
 import json
-import logging
 import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.main import get_command
 
-from opro import cli_about, cli_best, cli_probe, cli_prompts
+from opro import cli_about, cli_best, cli_catalog, cli_probe, cli_prompts, completing
 from opro.cli_options import (
     BudgetOption,
     ConcurrencyOption,
     DeadlineOption,
     JsonOption,
+    ModelOption,
     MovedOption,
     PricesOption,
+    RunArgument,
+    RunsArgument,
+    ScorerOption,
     StoreOption,
     TimeoutOption,
+    VerboseOption,
     existing,
     interruptible,
     opened,
     pairs,
 )
 from opro.cli_trust import TrustOption, YesOption, settle
-from opro.errors import ConfigError, OproError
-from opro.passwords import masked
+from opro.errors import ConfigError
+from opro.faults import ended_well
 
 if TYPE_CHECKING:
     from opro.config import RunConfig
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog="$OPRO_CACHE names the folder of locks, fetched models and what you agreed to; $OPRO_STORE the store.",
@@ -48,23 +50,34 @@ app.callback()(cli_about.root)
 app.command("probe")(cli_probe.probe)
 app.command("best")(cli_best.best)
 app.command("example")(cli_about.example)
+app.command()(cli_catalog.problems)
+app.command()(cli_catalog.proposers)
+app.command()(cli_catalog.models)
 
 
 @app.command()
 def run(  # noqa: PLR0913 - its parameters are the options of the command
-    what: Annotated[str, typer.Argument(metavar="PROBLEM|FILE.toml", help="A problem, or a file with a config.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROBLEM|FILE.toml", help="A problem, or a file with a config.", autocompletion=completing.problem
+        ),
+    ],
     settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the problem; repeatable.")] = None,
     proposer: Annotated[
-        str | None, typer.Option(help="opro, random, evolution, ...; `opro proposers` lists them.")
+        str | None,
+        typer.Option(
+            help="opro, random, evolution, ...; `opro proposers` lists them.", autocompletion=completing.proposer
+        ),
     ] = None,
     options: Annotated[
         list[str] | None, typer.Option("--option", help="NAME=VALUE of the proposer; repeatable.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The optimizer model, KIND:NAME; default: local.")] = None,
+    model: ModelOption = None,
     model_settings: Annotated[
         list[str] | None, typer.Option("--model-set", help="NAME=VALUE of the optimizer model; repeatable.")
     ] = None,
-    scorer: Annotated[str | None, typer.Option(help="The scorer model, if the problem needs one.")] = None,
+    scorer: ScorerOption = None,
     scorer_settings: Annotated[
         list[str] | None, typer.Option("--scorer-set", help="NAME=VALUE of the scorer model; repeatable.")
     ] = None,
@@ -80,7 +93,9 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     deadline: DeadlineOption = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The seed, or the first of --seeds; default: 0.")] = None,
     prompt_file: cli_prompts.PromptFileOption = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Make so many runs, with seeds from --seed on.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Make so many runs, with seeds from --seed on.")
+    ] = None,
     control: Annotated[str | None, typer.Option(help="flipped-scores: show the model reversed scores.")] = None,
     baselines: Annotated[str | None, typer.Option(help="auto, always or never; default: auto.")] = None,
     store: StoreOption = None,
@@ -89,6 +104,7 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     judged: Annotated[
         bool, typer.Option("--verdict", help="Then do what `opro verdict` does, with what is left of --budget.")
     ] = False,
+    _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Optimize a problem, then say what was gained, beside baselines with the same allowance of evaluations."""
@@ -144,7 +160,7 @@ def _run_config(
 
 @app.command()
 def resume(  # noqa: PLR0913 - as above
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    name: RunArgument,
     steps: Annotated[int | None, typer.Option(min=0, help="Another limit of steps.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Another limit of trials.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.001, help="Another limit of seconds.")] = None,
@@ -158,6 +174,7 @@ def resume(  # noqa: PLR0913 - as above
     store: StoreOption = None,
     *,
     yes: YesOption = False,
+    _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run that was stopped, died, or shall go further; nothing is paid for twice."""
@@ -195,6 +212,7 @@ def evaluate(  # noqa: PLR0913 - as above
     concurrency: ConcurrencyOption = None,
     store: StoreOption = None,
     *,
+    _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score given instructions, and hold the first against each of the others, example by example."""
@@ -217,7 +235,7 @@ def evaluate(  # noqa: PLR0913 - as above
 
 @app.command()
 def verdict(  # noqa: PLR0913 - as above
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    name: RunArgument,
     budget: BudgetOption = None,
     moved: MovedOption = None,
     store: StoreOption = None,
@@ -226,6 +244,7 @@ def verdict(  # noqa: PLR0913 - as above
         bool, typer.Option("--best-of-n/--no-best-of-n", help="Hold it against candidates drawn blindly, too.")
     ] = True,
     yes: YesOption = False,
+    _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score what a run found on examples that it has not seen, beside its start, no instruction and the known ones.
@@ -242,23 +261,30 @@ def verdict(  # noqa: PLR0913 - as above
 
 @app.command("list")
 def list_runs(store: StoreOption = None, *, as_json: JsonOption = False) -> None:
-    """List the runs of a store, the newest last."""
-    from opro.console import screen
-    from opro.report import summarize
+    """List the runs of a store, the newest last.
+
+    Ids are as short as other commands take them; in a pipe they are whole. `last` names the newest run, `last~1` the
+    one before it.
+    """
+    from opro.report import summaries
+    from opro.screen import paged, screen
     from opro.views import run_table
 
     reader = opened(store)
     if as_json:
-        sys.stdout.writelines(json.dumps(summarize(reader, record).as_dict()) + "\n" for record in reader.runs())
-    else:
-        screen().print(run_table(reader))
+        sys.stdout.writelines(json.dumps(summary.as_dict()) + "\n" for summary in summaries(reader))
+        return
+    console = screen()
+    with paged(console):
+        console.print(run_table(reader, whole=not console.is_terminal))
 
 
 @app.command()
 def show(  # noqa: PLR0913 - as above
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    name: RunArgument,
     step: Annotated[int | None, typer.Option(min=0, help="Show this step: meta-prompts and raw replies.")] = None,
     *,
+    everything: Annotated[bool, typer.Option("--all", help="Show every prompt of the scorer in that step.")] = False,
     flagged: Annotated[
         bool, typer.Option("--flagged", help="Show the replies of which two ways of reading the answer disagree.")
     ] = False,
@@ -268,52 +294,46 @@ def show(  # noqa: PLR0913 - as above
     picture: Annotated[str | None, typer.Option(help="Which picture; default: Trajectory.")] = None,
     trust: TrustOption = False,
     store: StoreOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show a run, or one of its steps with the exact meta-prompts, the raw replies and what became of them."""
-    from opro import views
-    from opro.build import everything, nothing
-    from opro.console import screen
+    """Show a run, or one of its steps with the exact meta-prompts, the raw replies and what became of them.
 
-    allowed = everything if trust else nothing
-    reader = opened(store)
-    record = reader.run(name)
+    What is longer than the terminal opens in your pager ($PAGER; PAGER=cat prints it).
+    """
+    from opro import build, showing
+
+    allowed = build.everything if trust else build.nothing
     if picture is not None and figure is None:
         raise ConfigError(f"into which file shall {picture!r} be drawn? Give --figure FILE")
+    if everything and step is None:
+        raise ConfigError("--all belongs to a step: give --step K, too")
+    reader = opened(store)
+    record = reader.run(name)
     if figure is not None:
-        from opro import gallery
-        from opro.pictures import write
-
-        missing = gallery.missing_from(record, allowed) if picture else ""
-        pictures = gallery.pictures_of(reader, record, allowed)
-        if missing and picture not in [one.title for one in pictures]:
-            raise ConfigError(f"{picture!r} is not drawn: {missing}; --trust does so")
-        write(gallery.picture(pictures, picture).draw(), figure)
-        sys.stdout.write(f"{figure}\n")
-    elif flagged:
-        views.show_flagged(screen(), reader, record)
-    elif step is not None:
-        views.show_step(screen(), reader, record, step, allowed)
+        showing.draw(reader, record, picture, figure, allowed)
+    elif as_json:
+        showing.write_json(reader, record, step, allowed)
     else:
-        views.show_run(screen(), reader, record, allowed)
+        showing.show(reader, record, showing.Wish(step, whole=everything, flagged=flagged), allowed)
 
 
 @app.command()
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, or the first run of a study.")],
+    names: RunsArgument,
     store: StoreOption = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Compare runs: those that differ in their seeds only count as one contestant, pairs have the same seed."""
     from opro import views
-    from opro.console import screen
+    from opro.screen import screen
 
     views.compare_runs(screen(), opened(store), names, as_json=as_json)
 
 
 @app.command()
 def export(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning or end.")],
+    name: RunArgument,
     what: Annotated[str, typer.Option(help="trials, or answers: the scorer's, example by example.")] = "trials",
     form: Annotated[
         str, typer.Option("--format", help="csv, jsonl or parquet; or toml: the config, to run it again.")
@@ -330,7 +350,7 @@ def export(
 
 @app.command()
 def delete(
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs' ids, or their beginnings or ends.")],
+    names: RunsArgument,
     store: StoreOption = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -374,57 +394,6 @@ def ui(
     serve(store, host, port, allowed or (), browser=browser)
 
 
-@app.command()
-def problems() -> None:
-    """List the problems and their settings."""
-    from evaluators import PROBLEMS
-    from opro.views import show_table
-
-    show_table("problem", PROBLEMS, "--set")
-
-
-@app.command()
-def proposers() -> None:
-    """List the proposers and their settings."""
-    from opro.proposers import PROPOSERS
-    from opro.views import show_table
-
-    show_table("proposer", PROPOSERS, "--option")
-
-
-@app.command()
-def models() -> None:
-    """List the kinds of models, and the weights that can be had or are in the cache."""
-    from opro.views import show_models
-
-    show_models()
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-class _Told(logging.Formatter):
-    """Writes a warning without what a terminal would obey, for it may quote a store."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """See Formatter."""
-        return _printable(masked(super().format(record)))
-
-
-def _fail(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a fault of ours as Python does, without what a terminal would obey."""
-    lines = "".join(traceback.format_exception(kind, error, trace)).splitlines()
-    sys.stderr.writelines(f"{_printable(masked(line))}\n" for line in lines)
-
-
 def main() -> None:
-    """Run the command; an error of the workbench is one line, not a traceback."""
-    sys.excepthook = _fail
-    if logging.lastResort is not None:
-        logging.lastResort.setFormatter(_Told())
-    try:
-        app()
-    except OproError as error:
-        sys.stderr.write(f"error: {_printable(masked(str(error)))}\n")
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+    """Run the command; what goes wrong is a line, not a traceback."""
+    ended_well(get_command(app))

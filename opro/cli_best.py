@@ -21,7 +21,7 @@ def best(
     ] = False,
 ) -> None:
     """Print the best solution of a run, whole: `opro best RUN > prompt.txt`."""
-    from opro.console import printable
+    from opro.texts import printable
     from opro.winning import best_of
 
     reader = opened(store)

@@ -1,17 +1,19 @@
 """What the commands have in common: their options, their stores, and how they end on Ctrl-C."""
 
 import asyncio
-import contextlib
+import logging
 import os
 import signal
 import sys
+import threading
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opro.errors import ConfigError
+from opro import completing
+from opro.errors import ConfigError, StoreError
 from opro.passwords import masked
 
 if TYPE_CHECKING:
@@ -19,6 +21,26 @@ if TYPE_CHECKING:
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="Path or URL of the store; default: $OPRO_STORE, else one in your home.")
+]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's id, its beginning or end, or last, last~1, ...", autocompletion=completing.run
+    ),
+]
+RunsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN...", help="Runs' ids, their beginnings or ends, or last, ...", autocompletion=completing.run
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", help="The optimizer model, KIND:NAME; default: local.", autocompletion=completing.model),
+]
+ScorerOption = Annotated[
+    str | None,
+    typer.Option("--scorer", help="The scorer model, if the problem needs one.", autocompletion=completing.model),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON line per run instead of tables.")]
 
@@ -42,6 +64,26 @@ DeadlineOption = Annotated[
 ]
 
 
+def _speak_up(wanted: bool) -> bool:  # noqa: FBT001 - typer calls it with the value
+    if wanted:
+        from opro import logs
+
+        logs.tell(logging.DEBUG)
+    return wanted
+
+
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        callback=_speak_up,
+        expose_value=False,
+        help="Log requests, retries and notes on standard error; tracebacks, too.",
+    ),
+]
+
+
 def pairs(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
     """Return NAME=VALUE texts as a mapping; a value is TOML where it can be, else text."""
     values: dict[str, Any] = {}
@@ -57,30 +99,68 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
     return values
 
 
-def interruptible(work: Any, store: str | None) -> None:
-    """Do asynchronous work; on Ctrl-C or SIGTERM finish the durable part and say how to go on."""
+def interruptible(work: Coroutine[Any, Any, None], store: str | None) -> None:
+    """Do asynchronous work; on Ctrl-C or SIGTERM finish the durable part and say how to go on.
+
+    A second Ctrl-C ends the process at once; the record is whole all the same.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        asyncio.run(_stoppable(work))
+        asyncio.run(_stoppable(work, before[signal.SIGINT]))
     except (KeyboardInterrupt, asyncio.CancelledError):
         _say_how_to_resume(store)
         raise typer.Exit(130) from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
-async def _stoppable(work: Any) -> None:
+async def _stoppable(work: Coroutine[Any, Any, None], before: Any) -> None:
     """Do the work, but let SIGTERM end it as Ctrl-C does, which a shell keeps from what it runs in the background."""
-    task = asyncio.current_task()
-    if task is not None:
-        with contextlib.suppress(NotImplementedError):  # on Windows
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    stopped: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        stopped.append(number)
+        if len(stopped) > 1:
+            _end_at_once()
+        loop.call_soon_threadsafe(_cancel, task)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
+        if before is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, stop)
     await work
 
 
+def _cancel(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task; where its end takes more than a second, for what is paid for, say so."""
+    task.cancel()
+    waiting = "Stopping: answers that are paid for are awaited. Ctrl-C again ends at once.\n"
+    task.get_loop().call_later(1.0, sys.stderr.write, waiting)
+
+
+def _end_at_once() -> None:
+    """End the process; every record is written or not, never half; only the terminal needs tidying."""
+    if os.isatty(2):
+        os.write(2, b"\x1b[?25h")  # the cursor, which a progress bar hides
+    os.write(2, b"\nEnded at once; what was recorded is kept, and `opro resume last` goes on with it.\n")
+    os._exit(130)
+
+
 def _say_how_to_resume(store: str | None) -> None:
-    reader = opened(store)
-    mine = [run for run in reader.runs() if run.pid == os.getpid() and run.status == "stopped"]
+    try:
+        runs = opened(store).runs()
+    except StoreError:
+        runs = []
+    mine = [run for run in runs if run.pid == os.getpid() and run.status == "stopped"]
     option = f" --store {masked(store)}" if store else ""
     for run in mine:
         sys.stderr.write(f"\nStopped; everything so far is kept. Go on with: opro resume {run.id}{option}\n")
+    if not mine:
+        sys.stderr.write("\nStopped.\n")
 
 
 def existing(store: str | None) -> str:

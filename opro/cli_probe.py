@@ -11,6 +11,7 @@ from opro.cli_options import (
     JsonOption,
     PricesOption,
     StoreOption,
+    VerboseOption,
     interruptible,
     pairs,
 )
@@ -45,6 +46,7 @@ def probe(  # noqa: PLR0913 - its parameters are the options of the command
     concurrency: ConcurrencyOption = None,
     store: StoreOption = None,
     *,
+    _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a model exemplars with right, flipped and meaningless labels, and see what it makes of them.

@@ -4,7 +4,6 @@ from rich.console import Console
 from rich.text import Text
 
 from opro.build import problem_of
-from opro.console import printable
 from opro.diagnosis import diagnose
 from opro.errors import ConfigError
 from opro.examination import entrants
@@ -12,6 +11,7 @@ from opro.protocols import Examinable, Problem, Withholding
 from opro.reader import Reader
 from opro.records import RunRecord, Status
 from opro.report import BLIND, contestant
+from opro.texts import printable
 from opro.winning import Best, best_of
 
 

@@ -27,6 +27,12 @@ def _amounts(texts: tuple[str, ...]) -> tuple[str, ...]:
 Amounts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_amounts)]
 
 
+LARGEST_SEED = 2**31 - 1
+
+MOST_SEEDS = 10_000
+"""Runs that one command makes at most."""
+
+
 class RunConfig(BaseModel):
     """One run. `set` goes to the problem, `options` to the proposer."""
 
@@ -42,9 +48,9 @@ class RunConfig(BaseModel):
         "", description="the scorer model of problems that need one, KIND:NAME; empty: the optimizer model"
     )
     scorer_set: Mapping[str, Any] = Field(default_factory=dict[str, Any], description="the scorer model's settings")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="all randomness of a run derives from it")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="all randomness of a run derives from it")
     steps: int = Field(50, ge=0, description="steps at most")
-    per_step: int = Field(8, ge=1, description="candidates in a step")
+    per_step: int = Field(8, ge=1, le=10_000, description="candidates in a step")
     trials: int | None = Field(None, ge=1, description="trials at most, the starting solutions counted")
     patience: int | None = Field(None, ge=1, description="end after this many steps in a row without a better best")
     seconds: float | None = Field(None, gt=0, description="end after this many seconds of asking and scoring")
@@ -107,6 +113,20 @@ def run_config(values: Mapping[str, Any]) -> RunConfig:
     return configure(RunConfig, values, "run")
 
 
+def seeded(config: RunConfig, count: int) -> list[RunConfig]:
+    """Return `count` configs with seeds from the config's on.
+
+    Raises:
+        ConfigError: the last seed is too large.
+    """
+    last = config.seed + count - 1
+    if last > LARGEST_SEED:
+        raise ConfigError(
+            f"the last of {count} seeds from {config.seed} on is {last}: at most {LARGEST_SEED} is possible"
+        )
+    return [config.model_copy(update={"seed": seed}) for seed in range(config.seed, last + 1)]
+
+
 def as_toml(config: RunConfig) -> str:
     """Return a config as the text of a TOML file, without what has its default value."""
     return tomli_w.dumps(_stated(config.model_dump(mode="json", exclude_defaults=True)))
@@ -130,6 +150,6 @@ def read_toml(path: Path) -> tuple[RunConfig, int | None]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
     seeds = table.pop("seeds", None)
-    if seeds is not None and (not isinstance(seeds, int) or seeds < 1):
-        raise ConfigError(f"{path}: seeds = {seeds!r}: a whole number of at least 1 is needed")
+    if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= MOST_SEEDS):
+        raise ConfigError(f"{path}: seeds = {seeds!r}: a whole number from 1 to {MOST_SEEDS:,} is needed")
     return run_config(table), seeds

@@ -3,11 +3,9 @@
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook, RenderResult
+from rich.console import Console
 from rich.live import Live
-from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -17,51 +15,22 @@ from opro.estimate import Estimate
 from opro.examination import Report
 from opro.headway import heard
 from opro.judging import number
-from opro.loop import Watcher, no_watch
+from opro.loop import Watcher
 from opro.paired import percent as shares
 from opro.probing import ProbeReport
+from opro.progress_lines import answer_lines, run_lines
 from opro.records import Spending
 from opro.report import Summary
+from opro.screen import Sheet, clipped, screen
 from opro.texts import printable
 from opro.trajectory import Trajectory
 from opro.types import Direction, Trial
 
-CUT = 60
-"""Characters of a solution that fit into a table."""
+LONGEST = 2000
+"""Characters of a model's text that are shown; the rest stays in the store."""
 
 
-def screen(*, stderr: bool = False) -> Console:
-    """Return the terminal, as all that is shown goes to it: texts hold no markup, and nothing that it would obey."""
-    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
-    console.push_render_hook(_Cleaned())
-    return console
-
-
-class _Cleaned(RenderHook):
-    """Takes out of all that is drawn what a terminal would obey; the colours are put in behind it."""
-
-    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        """See RenderHook."""
-        return [_CleanedOne(one) for one in renderables]
-
-
-class _CleanedOne:
-    """One thing to be drawn, cleaned."""
-
-    def __init__(self, shown: RenderableType) -> None:
-        self._shown = shown
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw it."""
-        for part in console.render(self._shown, options):
-            yield part if part.control else Segment(printable(part.text), part.style)
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """Tell how wide it is."""
-        return Measurement.get(console, options, self._shown)
-
-
-def plain(text: str, cut: int = CUT) -> Text:
+def plain(text: str, cut: int = LONGEST) -> Text:
     """Return a model's text as text on one line: no markup, no control codes, cut to fit."""
     shown = printable(text).replace("\n", " ⏎ ")
     return Text(shown if len(shown) <= cut else shown[: cut - 1] + "…")
@@ -69,9 +38,15 @@ def plain(text: str, cut: int = CUT) -> Text:
 
 @contextmanager
 def live_run(console: Console, config: RunConfig, direction: Direction) -> Generator[Watcher]:
-    """Show a run while it goes, where somebody looks: a bar over its steps and the best solutions so far."""
+    """Show a run while it goes: a bar over its steps and the best solutions so far, or plain lines without a terminal.
+
+    What is no terminal is left to the results; the progress is then told on standard error.
+    """
     if not console.is_terminal:
-        yield no_watch
+        console = screen(stderr=True)
+    if not console.is_terminal:
+        with run_lines(config.steps, direction) as lines:
+            yield lines
         return
     bar = Progress(
         TextColumn("{task.description}", markup=False),
@@ -102,25 +77,31 @@ def live_run(console: Console, config: RunConfig, direction: Direction) -> Gener
 
 @contextmanager
 def live_answers(console: Console, what: str) -> Generator[None]:
-    """Show a bar over the answers of a scorer, where somebody looks."""
+    """Show a bar over the answers of a scorer, or plain lines without a terminal."""
+    if not console.is_terminal:
+        console = screen(stderr=True)
+    if not console.is_terminal:
+        with answer_lines(what):
+            yield
+        return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(printable(what), total=None)
         with heard(lambda done, most: bar.update(task, completed=done, total=most)):
             yield
 
 
-def _best_so_far(trajectory: Trajectory) -> Table:
+def _best_so_far(trajectory: Trajectory) -> Sheet:
     caption = f"{trajectory.unique} evaluated, {trajectory.invalid} invalid"
-    table = Table("trial", "step", "value", "solution", title="best so far", caption=caption)
+    table = Sheet("trial", "step", "value", clipped("solution"), title="best so far", caption=caption)
     for trial in trajectory.top(5):
         table.add_row(str(trial.number), str(trial.step), number(trial.value or 0.0), plain(trial.text))
     return table
 
 
-def summary_table(summaries: Iterable[tuple[str, Summary]], title: str) -> Table:
+def summary_table(summaries: Iterable[tuple[str, Summary]], title: str) -> Sheet:
     """Return a table with a row for each (label, summary)."""
-    table = Table("", "seed", "steps", "evaluated", "best value", "gap", "seconds", title=title)
+    table = Sheet(clipped(""), "seed", "steps", "evaluated", "best value", "gap", "seconds", title=title)
     for label, summary in summaries:
         evaluated = f"{summary.unique}" + (f" + {summary.invalid} invalid" if summary.invalid else "")
         table.add_row(
@@ -135,9 +116,9 @@ def summary_table(summaries: Iterable[tuple[str, Summary]], title: str) -> Table
     return table
 
 
-def cost_table(spent: Iterable[Spending]) -> Table:
+def cost_table(spent: Iterable[Spending]) -> Sheet:
     """Return a table with a row for each role."""
-    table = Table(
+    table = Sheet(
         "model as", "requests", "tokens read", "from cache", "written", "failed tries", "usd", title="what it cost"
     )
     for part in spent:
@@ -156,10 +137,12 @@ def cost_table(spent: Iterable[Spending]) -> Table:
     return table
 
 
-def estimate_table(estimates: Iterable[Estimate], count: int) -> Table:
+def estimate_table(estimates: Iterable[Estimate], count: int) -> Sheet:
     """Return a table of what `count` runs will cost."""
     title = f"estimate for {count} run{'s' if count > 1 else ''} to the last step; failed tries not foreseen"
-    table = Table("model as", "model", "requests", "tokens read", "written", "at most", "usd", "at most", title=title)
+    table = Sheet(
+        "model as", clipped("model"), "requests", "tokens read", "written", "at most", "usd", "at most", title=title
+    )
     for one in estimates:
         table.add_row(
             one.role,
@@ -174,16 +157,16 @@ def estimate_table(estimates: Iterable[Estimate], count: int) -> Table:
     return table
 
 
-def examination_table(made: Report) -> Table:
+def examination_table(made: Report) -> Sheet:
     """Return a table with a row for each text that was examined."""
     classes = any(one.macro_f1 is not None for one in made.examined)
     f1 = ("macro F1",) if classes else ()
-    counts = ("n", "unread", "flagged", "failed", "text")
-    table = Table("", "accuracy", "95 % interval", *f1, *counts, title=f"{made.split} examples")
+    counts = ("accuracy", "95 % interval", *f1, "n", "unread", "flagged", "failed")
+    table = Sheet(clipped(""), *counts, clipped("text"), title=f"{made.split} examples")
     for one in made.examined:
         share = one.accuracy
         table.add_row(
-            plain(one.name, 24),
+            plain(one.name),
             f"{100 * share.mean:.1f} %" if share else "failed",
             f"{100 * share.low:.1f} to {100 * share.high:.1f}" if share else "",
             *(("" if one.macro_f1 is None else f"{one.macro_f1:.3f}",) if classes else ()),
@@ -196,15 +179,15 @@ def examination_table(made: Report) -> Table:
     return table
 
 
-def probe_table(report: ProbeReport) -> Table:
+def probe_table(report: ProbeReport) -> Sheet:
     """Return a table with a row for each setting of a probe."""
     rivals = list(dict.fromkeys(name for row in report.rows for name in row.rivals))
     title = f"{report.task}, {report.model}: accuracy by the data's own labels"
-    table = Table("setting", "accuracy", "95 % interval", "n", "chance", *rivals, title=printable(title))
+    table = Sheet("setting", "accuracy", "95 % interval", "n", "chance", *rivals, title=printable(title))
     for row in report.rows:
         share = row.accuracy
         if share is None:
-            table.add_row(row.setting, "failed")
+            table.add_row(row.setting, "failed", *("" for _ in table.columns[2:]))
             continue
         table.add_row(
             row.setting,

@@ -82,12 +82,15 @@ class Report:
         first, *others = self.examined
         said = [first.sentence(self.split)]
         if self.train is not None and first.accuracy is not None:
-            gap = 100 * (self.train - first.accuracy.mean)
-            said.append(f"On the training examples it had {100 * self.train:.1f} %: a difference of {gap:+.1f} points.")
+            gap = round(100 * (self.train - first.accuracy.mean), 1)
+            more = f"{abs(gap)} points {'more' if gap > 0 else 'less'}" if gap else "as much"
+            said.append(f"On the training examples it had {100 * self.train:.1f} %, {more}.")
         if self.gained is False:
             said.append("The search found nothing better than what it began with.")
         compared = {comparison.other: comparison.sentence(first.name) + "." for comparison in self.comparisons}
-        said += [compared.get(one.name, f"{one.sentence(self.split)} It is compared with nothing.") for one in others]
+        said += [
+            compared.get(one.name, f"{one.sentence(self.split)} So nothing is compared with it.") for one in others
+        ]
         said += [f"{name} is the same text as {other}." for name, other in self.merged.items()]
         said += [f"No reply under {one.name} could be read." for one in self.examined if one.mute]
         partly = [one for one in self.examined if one.failed and one.accuracy]

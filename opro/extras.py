@@ -9,7 +9,7 @@ import platform
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,9 +56,18 @@ def require(extra: str, what: str, *modules: str) -> None:
     Raises:
         MissingExtraError: something is missing; the message says what to type.
     """
-    missing = [module for module in modules or EXTRAS[extra] if find_spec(module) is None]
+    missing = _missing(modules or EXTRAS[extra])
     if missing:
         raise MissingExtraError(_advice(extra, what, missing))
+
+
+def lacks(extra: str) -> bool:
+    """Say whether something that an extra brings is missing."""
+    return bool(_missing(EXTRAS[extra]))
+
+
+def _missing(modules: Sequence[str]) -> list[str]:
+    return [module for module in modules if find_spec(module) is None]
 
 
 def optional(module: str, extra: str, what: str) -> Any:

@@ -1,4 +1,4 @@
-"""How far the scoring of candidates has come: told by problems that take long, shown by whoever listens."""
+"""How far the work has come, and what it takes: told by those who do it, shown by whoever listens."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -7,7 +7,16 @@ from contextvars import ContextVar
 Listener = Callable[[int, int], None]
 """Is told how many answers are there, and how many it will be at most."""
 
+Counter = Callable[[int], None]
+"""Is told how many tokens a request took."""
+
+
+def _unheard(_tokens: int) -> None:
+    """Count nothing."""
+
+
 _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_COUNTER: ContextVar[Counter] = ContextVar("counter", default=_unheard)
 
 
 def tell(done: int, most: int) -> None:
@@ -17,11 +26,17 @@ def tell(done: int, most: int) -> None:
         listener(done, most)
 
 
+def spend(tokens: int) -> None:
+    """Tell whoever counts how many tokens a request took."""
+    _COUNTER.get()(tokens)
+
+
 @contextmanager
-def heard(listener: Listener) -> Generator[None]:
-    """Let `listener` hear what is told meanwhile, also by tasks that begin meanwhile."""
-    token = _LISTENER.set(listener)
+def heard(listener: Listener, counter: Counter = _unheard) -> Generator[None]:
+    """Let `listener` and `counter` hear what is told meanwhile, also by tasks that begin meanwhile."""
+    listening, counting = _LISTENER.set(listener), _COUNTER.set(counter)
     try:
         yield
     finally:
-        _LISTENER.reset(token)
+        _LISTENER.reset(listening)
+        _COUNTER.reset(counting)

@@ -64,19 +64,45 @@ class Comparison:
 
     def sentence(self, name: str) -> str:
         """Say it in plain words, claiming no more than the test allows."""
-        score = f"better in {self.wins} of {self.pairs}, equal in {self.ties}, worse in {self.losses}"
-        means = f"mean {number(self.mean)} against {number(self.other_mean)}"
+        counts = ((self.wins, f"better in {self.wins} of {self.pairs}"), (self.ties, f"equal in {self.ties}"))
+        counts = (*counts, (self.losses, f"worse in {self.losses}"))
+        score = ", ".join(told for place, (count, told) in enumerate(counts) if count or not place)
+        means = f"{_mean(self.pairs)}{number(self.mean)} against {number(self.other_mean)}"
         return f"{name} against {self.other}: {score}; {means}; {self._claim()}"
+
+    @property
+    def shown(self) -> bool:
+        """Whether the test shows a difference."""
+        return self.p is not None and self.p < 1 - CONFIDENCE
 
     def _claim(self) -> str:
         if self.p is None or self.low is None or self.high is None:
             return f"{self.pairs} {'seed is' if self.pairs == 1 else 'seeds are'} too few for a test"
-        interval = (
-            f"better by {number(self.difference)} on average, 95 % interval {number(self.low)} to {number(self.high)}"
-        )
-        if self.p >= 1 - CONFIDENCE:
-            return f"no difference is shown (p = {self.p:.2g}; {interval})"
-        return f"a {'gain' if self.difference > 0 else 'loss'} is shown (p = {self.p:.2g}; {interval})"
+        evidence = f"p = {self.p:.2g}; {_by(self.difference)} on average, 95 % interval {_from_to(self.low, self.high)}"
+        if not self.shown:
+            return f"no difference is shown ({evidence})"
+        return f"a {'gain' if self.difference > 0 else 'loss'} is shown ({evidence})"
+
+
+def _by(difference: float) -> str:
+    """Say by how much the first one is better or worse."""
+    if not difference:
+        return "equal"
+    return f"{'better' if difference > 0 else 'worse'} by {number(abs(difference))}"
+
+
+def _from_to(low: float, high: float) -> str:
+    """Say an interval of differences without a minus."""
+    if low >= 0:
+        return f"{number(low)} to {number(high)} better"
+    if high <= 0:
+        return f"{number(-high)} to {number(-low)} worse"
+    return f"{number(-low)} worse to {number(high)} better"
+
+
+def _mean(count: int) -> str:
+    """Return the word before a value of several runs; that of one is no mean."""
+    return "" if count == 1 else "mean "
 
 
 def number(value: float) -> str:
@@ -194,18 +220,20 @@ def _optimum(name: str, outcomes: Sequence[Outcome], direction: Direction) -> li
         return ["No optimum is known for this problem, so nothing is said of the distance to it."]
     rest = [outcome for outcome in known if not outcome.found]
     if len(rest) == len(known):
-        return [f"{name} did not reach the optimum in {_times(len(known), 'run')}{_gap('; ', known, direction)}."]
+        where = "" if len(known) == 1 else f" in any of {len(known)} runs"
+        return [f"{name} did not reach the optimum{where}{_gap('; ', known, direction)}."]
     return [_reached(name, known)[:-1] + _gap("; where it did not, ", rest, direction) + "."]
 
 
 def _reached(name: str, outcomes: Sequence[Outcome]) -> str:
     found = [outcome for outcome in outcomes if outcome.found]
-    steps = np.mean([outcome.steps for outcome in found])
-    evaluations = np.mean([outcome.evaluations for outcome in found])
-    return (
-        f"{name} reached the optimum in {len(found)} of {_times(len(outcomes), 'run')}, "
-        f"after {steps:.1f} steps and {evaluations:.1f} evaluations on average."
-    )
+    steps = float(np.mean([outcome.steps for outcome in found]))
+    evaluations = float(np.mean([outcome.evaluations for outcome in found]))
+    if len(found) == 1:
+        took = f"{_times(round(steps), 'step')} and {_times(round(evaluations), 'evaluation')}"
+    else:
+        took = f"{steps:.1f} steps and {evaluations:.1f} evaluations on average"
+    return f"{name} reached the optimum in {len(found)} of {_times(len(outcomes), 'run')}, after {took}."
 
 
 def _is_quicker(theirs: Sequence[Outcome], ours: Sequence[Outcome]) -> bool:
@@ -224,7 +252,11 @@ def _gap(lead: str, outcomes: Sequence[Outcome], direction: Direction) -> str:
         for reference in outcome.references
         if reference.optimum and reference.value and outcome.best is not None
     ]
-    return f"{lead}its best is {np.mean(gaps):.1f} % worse than the optimum on average" if gaps else ""
+    if not gaps:
+        return ""
+    mean = float(np.mean(gaps))
+    distance = f"{mean:.1f}" if mean < 100 else f"{mean:,.0f}"
+    return f"{lead}its best is {distance} % worse than the optimum{'' if len(gaps) == 1 else ' on average'}"
 
 
 def _start(name: str, outcomes: Sequence[Outcome], direction: Direction) -> list[str]:
@@ -236,7 +268,7 @@ def _start(name: str, outcomes: Sequence[Outcome], direction: Direction) -> list
     start = float(np.mean([start for _, start in pairs]))
     return [
         f"{name} bettered the best starting solution in {better} of {_times(len(pairs), 'run')}: "
-        f"mean {number(best)} against {number(start)}."
+        f"{_mean(len(pairs))}{number(best)} against {number(start)}."
     ]
 
 
@@ -255,21 +287,41 @@ def _references(outcomes: Sequence[Outcome], direction: Direction) -> list[str]:
             direction.better(best, value) and not math.isclose(best, value, rel_tol=1e-9) for best, value in pairs
         )
         mean = number(float(np.mean([value for _, value in pairs])))
-        sentences.append(f"Reference {name} (mean {mean}): bettered in {better} of {len(pairs)}, equalled in {equal}.")
+        told = f"bettered in {better} of {len(pairs)}, equalled in {equal}"
+        if len(pairs) == 1:
+            told = "bettered" if better else "equalled" if equal else "not reached"
+        sentences.append(f"Reference {name} ({_mean(len(pairs))}{mean}): {told}.")
     return sentences
 
 
 def _bottom_line(name: str, comparisons: Sequence[Comparison], quicker: Sequence[str]) -> str:
-    lost = [c.other for c in comparisons if c.difference < 0]
-    shown = [c.other for c in comparisons if c.p is not None and c.p < 1 - CONFIDENCE and c.difference > 0]
-    short = "In short" if min(c.pairs for c in comparisons) >= ENOUGH else "In short, of these few seeds alone"
-    if lost:
-        return f"{short}: with the same allowance, {' and '.join(lost)} did better than {name} on average."
+    """Say what it comes to: of enough seeds what the tests show, of fewer what was seen, called no more than that."""
+    if min(c.pairs for c in comparisons) < ENOUGH:
+        return f"In short, of these few seeds alone: {_seen(name, comparisons, quicker)}"
+    gains = [c.other for c in comparisons if c.shown and c.difference > 0]
+    losses = [c.other for c in comparisons if c.shown and c.difference < 0]
+    rest = [c.other for c in comparisons if not c.shown]
+    if losses:
+        return f"In short: with the same allowance, {' and '.join(losses)} did better than {name}."
     if quicker:
-        return f"{short}: {' and '.join(quicker)} reached the optimum as often as {name}, with fewer evaluations."
-    if len(shown) == len(comparisons):
-        return f"{short}: {name} did better than every baseline with the same allowance."
-    return f"{short}: {name} was not worse than its baselines on average, but no gain over all of them is shown."
+        return f"In short: {' and '.join(quicker)} reached the optimum as often as {name}, with fewer evaluations."
+    if not rest:
+        return f"In short: {name} did better than every baseline with the same allowance."
+    if gains:
+        return f"In short: {name} did better than {' and '.join(gains)}; against {' and '.join(rest)} nothing is shown."
+    return f"In short: between {name} and its baselines no difference is shown."
+
+
+def _seen(name: str, comparisons: Sequence[Comparison], quicker: Sequence[str]) -> str:
+    """Say what few seeds brought."""
+    if lost := [c.other for c in comparisons if c.difference < 0]:
+        return (
+            f"{' and '.join(lost)} came out ahead of {name}; whether that is more than luck, {ENOUGH} seeds or more "
+            "may tell."
+        )
+    if quicker:
+        return f"{' and '.join(quicker)} reached the optimum as often as {name}, with fewer evaluations."
+    return f"{name} was not worse than its baselines on average, but no gain over all of them is shown."
 
 
 def _times(count: int, noun: str) -> str:

@@ -59,11 +59,7 @@ class Progress:
     def reached(self, target: float | None) -> bool:
         """Say whether the best value is as good as `target`, but for rounding."""
         best = self.trajectory.best
-        if best is None or best.value is None or target is None:
-            return False
-        slack = 1e-9 * max(abs(target), 1e-9)
-        cost = self.trajectory.direction.cost
-        return cost(best.value) <= cost(target) + slack
+        return is_reached(best.value if best else None, target, self.trajectory.direction)
 
     def end(self, limits: Limits) -> str | None:
         """Return why the run is over, None while it is not."""
@@ -79,6 +75,14 @@ class Progress:
             (self.silent >= limits.silence, f"the proposer had nothing new in {limits.silence} steps in a row"),
         )
         return next((reason for over, reason in ends if over), None)
+
+
+def is_reached(value: float | None, target: float | None, direction: Direction) -> bool:
+    """Say whether a value is as good as `target`, but for rounding."""
+    if value is None or target is None:
+        return False
+    slack = 1e-9 * max(abs(target), 1e-9)
+    return direction.cost(value) <= direction.cost(target) + slack
 
 
 Watcher = Callable[[int, Sequence[Trial]], object]

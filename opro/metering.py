@@ -1,9 +1,11 @@
 """The wrapper next to the backend: one try of one request, paid for, in time, and told of when it failed."""
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, replace
 
+from opro import headway
 from opro.constraints import Weighed
 from opro.errors import BudgetError, ModelError, RequestError
 from opro.journal import Journal
@@ -14,6 +16,7 @@ from opro.records import Event, EventKind
 from opro.types import Generation, Request, Usage
 from opro.wrapping import Wrapper
 
+_LOG = logging.getLogger("opro")
 _CHAT_TOKENS = 256
 """What a chat template may add to the messages at most: markers, a system prompt of its own, the date."""
 _TURN_TOKENS = 16
@@ -50,13 +53,23 @@ class MeteredModel(Wrapper):
         try:
             generation = await self._in_time(request)
             actual = self._cost(generation.usage)
+            self._tell(generation, time.perf_counter() - began)
         except BaseException as error:
             actual = self._lost(error, most)
-            self._journal.record_event(self._fault(error, actual, time.perf_counter() - began))
+            fault = self._fault(error, actual, time.perf_counter() - began)
+            self._journal.record_event(fault)
+            _LOG.info("%s, step %d: a try failed: %s", self._role, fault.step, fault.text)
             raise
         finally:
             self._ledger.settle(most, actual, time.perf_counter() - began)
         return replace(generation, usd=actual.usd)
+
+    def _tell(self, generation: Generation, seconds: float) -> None:
+        """Tell of an answer to those who watch the run."""
+        usage, samples = generation.usage, len(generation.samples)
+        headway.spend(usage.prompt + usage.completion)
+        told = (self._role, self._journal.step, samples, usage.prompt, usage.completion, seconds)
+        _LOG.debug("%s, step %d: samples %d, tokens read %d, written %d, %.2f s", *told)
 
     def _lost(self, error: BaseException, most: Cost) -> Cost:
         """Return what a failed try may have cost: the most where it cannot be told, as when it was given up."""

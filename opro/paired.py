@@ -82,7 +82,7 @@ class PairedComparison:
 
     def _claim(self) -> str:
         evidence = (
-            f"{percent(self.difference)} points, 95 % interval {percent(self.low)} to {percent(self.high)}, "
+            f"{points(self.difference)} points, 95 % interval {points(self.low)} to {points(self.high)}, "
             f"p = {self.p:.2g}{f', corrected for {self.among} comparisons' if self.among > 1 else ''}"
         )
         if not self.shown:
@@ -93,6 +93,12 @@ class PairedComparison:
 def percent(share: float) -> str:
     """Write a share in percent with one decimal, and no minus before a zero."""
     return f"{round(100 * share, 1) + 0.0:.1f}"
+
+
+def points(difference: float) -> str:
+    """Write a difference of shares in points, with its sign."""
+    text = percent(difference)
+    return text if text.startswith("-") or text == "0.0" else f"+{text}"
 
 
 def accuracy(scores: Sequence[float]) -> Accuracy:

@@ -7,19 +7,19 @@ from contextlib import closing
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from opro.auditioning import STYLES, TARGETS, Audition, advice, audition_configs, auditioned
 from opro.build import build_problem
 from opro.config import RunConfig
 from opro.consent import agree_to
-from opro.console import live_run, screen
+from opro.console import live_run
 from opro.errors import OproError
 from opro.paired import percent
 from opro.probing import ProbeReport, probe_report, whole
 from opro.reader import Reader
 from opro.records import Status
 from opro.report import NOTHING_SPENT
+from opro.screen import Sheet, screen
 from opro.views import print_probe
 from opro.workbench import Workbench
 
@@ -92,7 +92,7 @@ async def _played(
 
 def _print_audition(console: Console, model: str, heard: Sequence[Audition]) -> None:
     columns = ("style", "texts", "readable", "repeats", "found", "in steps", "found, scores reversed", "first run")
-    table = Table(*columns, title=f"{model} as an optimizer of {len(TARGETS)} small linear regressions")
+    table = Sheet(*columns, title=f"{model} as an optimizer of {len(TARGETS)} small linear regressions")
     for one in heard:
         counted = one.counted
         table.add_row(

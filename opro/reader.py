@@ -13,12 +13,14 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from opro import checked, schema
-from opro.errors import ConfigError, StoreError, unknown
+from opro.errors import StoreError
 from opro.journal import store_errors
-from opro.locks import is_held
+from opro.locks import is_held, is_run_id
+from opro.naming import called, short_ids
 from opro.ours import check_file
 from opro.records import Event, EventKind, GenerationRecord, RunRecord, Spending, Standing, Status, StepRecord
 from opro.store import check_revision, file_of, shown, store_url
+from opro.surveying import Tally, tallies
 from opro.types import Answer, Candidate, Evaluation, Origin, Trial, Usage
 
 _LOG = logging.getLogger("opro")
@@ -86,22 +88,33 @@ class Reader:
             return self._known(connection.execute(query))
 
     def run(self, name: str) -> RunRecord:
-        """Return the run with this id, or the only one whose id begins so or ends so.
+        """Return the run that `name` means: its id, the beginning or end of one, or `last` (see `naming.called`).
 
         Raises:
             ConfigError: there is none, or more than one.
         """
+        runs = schema.runs.c
+        names = sa.select(runs.id, runs.parent).order_by(runs.created)
         with self._read() as connection:
-            exact = self._known(connection.execute(sa.select(schema.runs).where(schema.runs.c.id == name)))
-        if exact:
-            return exact[0]
-        runs = self.runs(baselines=True)
-        fitting = [run for run in runs if run.id.startswith(name) or run.id.endswith(name)]
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
-            raise ConfigError(f"{name!r} fits more than one run: {', '.join(run.id for run in fitting)}")
-        raise unknown(f"run in {self.name}", name, [run.id for run in runs][-20:])
+            # What is not printable is no id, and may be something that no database can look for.
+            exact = sa.select(schema.runs).where(runs.id == name)
+            found = self._known(connection.execute(exact)) if name.isprintable() else []
+            if not found:
+                parents = {row.id: row.parent for row in connection.execute(names) if is_run_id(row.id)}
+                exact = sa.select(schema.runs).where(runs.id == called(name, parents, self.name))
+                found = self._known(connection.execute(exact))
+        if not found:
+            raise StoreError(f"the run {name!r} of {self.name} cannot be read")
+        return found[0]
+
+    def short_ids(self) -> dict[str, str]:
+        """Return the shortest ends by which the runs that are no baselines can be told apart, by id."""
+        return short_ids([run.id for run in self.runs()])
+
+    def tallies(self) -> dict[str, Tally]:
+        """Return what every run did, counted at once; runs that have recorded nothing yet are left out."""
+        with self._read() as connection:
+            return tallies(connection)
 
     def baselines_of(self, run: str) -> list[RunRecord]:
         """Return the finished runs that were made as baselines of `run`."""

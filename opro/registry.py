@@ -1,8 +1,9 @@
 """From a name to the thing: tables, entry points of installed packages, and `module:Name` or `file.py:Name`."""
 
 import importlib
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -15,6 +16,9 @@ from opro.extras import require
 
 M = TypeVar("M", bound=BaseModel)
 
+LARGEST = 2**63 - 1
+"""The largest whole number that a database holds."""
+
 
 def find(kind: str, name: str, table: Mapping[str, str]) -> Any:
     """Return what `name` stands for among the table's and the installed packages' entries, imported only now.
@@ -26,8 +30,7 @@ def find(kind: str, name: str, table: Mapping[str, str]) -> Any:
         ConfigError: nothing has this name, or it cannot be imported.
         MissingExtraError: the extra that it needs is not installed.
     """
-    plugins = {plugin.name: plugin.value for plugin in entry_points(group=f"opro.{kind}s")}
-    known = {**plugins, **table}
+    known = entries(kind, table)
     if name not in known and ":" not in name:
         raise unknown(kind, name, known)
     place, _, extra = known[name].partition(" [") if name in known else (name, "", "")
@@ -70,24 +73,60 @@ def name_of(thing: object) -> str:
     return f"{module}:{known.__qualname__}"
 
 
+def entries(kind: str, table: Mapping[str, str]) -> dict[str, str]:
+    """Return what `find` takes by name: the table's entries and those of installed packages, as `module:Name`."""
+    plugins = {plugin.name: plugin.value for plugin in entry_points(group=f"opro.{kind}s")}
+    return {**plugins, **table}
+
+
 def known_names(kind: str, table: Mapping[str, str]) -> list[str]:
     """Return all names that `find` takes, sorted."""
-    return sorted({*table, *(plugin.name for plugin in entry_points(group=f"opro.{kind}s"))})
+    return sorted(entries(kind, table))
 
 
 def configure(model: type[M], values: Mapping[str, Any], what: str) -> M:
     """Return `model` filled with `values`.
 
     Raises:
-        ConfigError: a key is unknown (the nearest known one is named) or a value is wrong.
+        ConfigError: a key is unknown (the nearest known one is named), or a value is wrong.
     """
     for key in values:
         if key not in model.model_fields:
             raise unknown(f"{what} setting", key, model.model_fields)
+    _check_numbers(values, what)
     try:
-        return model(**values)
+        made = model(**values)
     except ValidationError as error:
         raise ConfigError(f"{what}: {describe(error)}") from error
+    for key, value in values.items():
+        if not _same_truth(value, getattr(made, key)):
+            raise ConfigError(f"{what}: {key} = {value}: a number is needed, not true or false")
+    return made
+
+
+def _check_numbers(value: Any, what: str, name: str = "") -> None:
+    """Raise a ConfigError for a number that is none, or that no store can hold."""
+    parts: Iterable[tuple[object, Any]] = ()
+    if isinstance(value, Mapping):
+        parts = cast("Mapping[str, Any]", value).items()
+    elif isinstance(value, list | tuple):
+        parts = enumerate(cast("Sequence[Any]", value))
+    for key, part in parts:
+        _check_numbers(part, what, f"{name}.{key}" if name else str(key))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{what}: {name} = {value}: a finite number is needed")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ConfigError(f"{what}: {name} = {str(value)[:20]}...: the number is too large")
+
+
+def _same_truth(given: Any, made: Any) -> bool:
+    """Say whether what was given as true or false has stayed so; Python takes them for 1 and 0."""
+    if isinstance(given, bool):
+        return isinstance(made, bool)
+    if isinstance(given, list | tuple) and isinstance(made, list | tuple):
+        pairs = zip(cast("Sequence[Any]", given), cast("Sequence[Any]", made), strict=False)
+        return all(_same_truth(one, other) for one, other in pairs)
+    return True
 
 
 def describe(error: ValidationError) -> str:

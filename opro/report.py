@@ -6,16 +6,15 @@ from typing import Any
 
 from opro.errors import ConfigError
 from opro.judging import Outcome, Verdict, judge
-from opro.loop import Progress
+from opro.loop import Progress, is_reached
 from opro.reader import Reader
 from opro.records import RunRecord, RunSpec, Spending, Status
+from opro.surveying import NOTHING_SPENT, Tally
 from opro.trajectory import Trajectory
-from opro.types import Direction, Reference, Trial, Usage
+from opro.types import Direction, Reference, Trial
 
 BLIND = "opro (blind)"
 """What the run is called in which the optimizer model is shown none of the solutions."""
-
-NOTHING_SPENT = Spending(0, "", 0, Usage(), 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +135,42 @@ def summarize(reader: Reader, run: RunRecord) -> Summary:
     )
 
 
+def summaries(reader: Reader) -> list[Summary]:
+    """Return what `summarize` returns of every run of a store but the baselines, read at once, the oldest first."""
+    found = reader.tallies()
+    return [_summary(run, found.get(run.id, Tally())) for run in reader.runs()]
+
+
+def _summary(run: RunRecord, tally: Tally) -> Summary:
+    direction = run.spec.direction
+    start, best = tally.start.best(direction), tally.all.best(direction)
+    value = best[0] if best else None
+    optimum = optimum_of(run.spec.references)
+    return Summary(
+        run=run.id,
+        problem=run.spec.problem,
+        proposer=run.spec.proposer,
+        model=run.spec.model,
+        seed=run.spec.seed,
+        status=run.status,
+        reason=run.reason,
+        steps=max(tally.steps - 1, 0),
+        trials=tally.trials,
+        unique=tally.unique,
+        invalid=tally.invalid,
+        samples=tally.samples,
+        start_value=start[0] if start else None,
+        best=best[1] if best else "",
+        best_value=value,
+        optimum=optimum.value if optimum else None,
+        gap=gap(value, optimum.value, direction) if optimum and value is not None else None,
+        found=is_reached(value, optimum.value, direction) if optimum else None,
+        seconds=tally.seconds,
+        remarks=tally.remarks,
+        **_costs(tally.spent),
+    )
+
+
 def _costs(spent: Spending) -> dict[str, Any]:
     return {
         "tokens": spent.tokens,
@@ -157,8 +192,10 @@ def by_role(spent: Sequence[Spending]) -> list[Spending]:
 
 
 def contestant(spec: RunSpec) -> str:
-    """Return what a verdict calls a run: its proposer, and the control where it is one."""
+    """Return what a verdict calls a run: its proposer, and the control where it is one, such as the model `uniform`."""
     control = spec.config.get("options", {}).get("control", "none")
+    if control == "none" and spec.model == "uniform":
+        control = spec.model
     return spec.proposer if control == "none" else f"{spec.proposer} ({control})"
 
 

@@ -73,7 +73,8 @@ def _pause(state: RetryCallState) -> float:
 
 
 def _tell(state: RetryCallState) -> None:
-    """Tell the user of long trouble: a single fault is in the record, and not worth a line."""
-    if state.attempt_number >= 4 and state.outcome and state.next_action:
+    """Tell the user of long trouble: a single fault is in the record, and worth a line only to those who ask for it."""
+    if state.outcome and state.next_action:
         error, pause = state.outcome.exception(), state.next_action.sleep
-        _LOG.warning("try %d failed, the next one follows in %.0f s: %s", state.attempt_number, pause, error)
+        level = logging.WARNING if state.attempt_number >= 4 else logging.INFO
+        _LOG.log(level, "try %d failed, the next one follows in %.0f s: %s", state.attempt_number, pause, error)

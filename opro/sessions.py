@@ -12,7 +12,7 @@ from rich.console import Console
 
 from opro.build import build_problem, problem_of
 from opro.closing import print_findings, print_next, print_winner
-from opro.config import RunConfig, run_config
+from opro.config import RunConfig, run_config, seeded
 from opro.consent import agree_to
 from opro.console import (
     cost_table,
@@ -21,7 +21,6 @@ from opro.console import (
     live_answers,
     live_run,
     plain,
-    screen,
     summary_table,
 )
 from opro.equipment import open_ledger
@@ -35,6 +34,7 @@ from opro.protocols import Announced, Examinable, Problem
 from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Status
 from opro.report import by_role, contestant, summarize, verdict
+from opro.screen import screen
 from opro.texts import printable
 from opro.views import examination_of, print_examination, print_probe
 from opro.workbench import UNMOVED, Workbench, references_of
@@ -52,7 +52,7 @@ async def study(
         BudgetError: the budget did not suffice for the verdict.
     """
     console = screen(stderr=as_json)
-    configs = [config.model_copy(update={"seed": config.seed + number}) for number in range(count)]
+    configs = seeded(config, count)
     agree_to(config)
     problems = [build_problem(each) for each in configs]
     if judged:
@@ -112,8 +112,8 @@ def _check_examinable(problem: Problem, name: str) -> None:
 async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
     """Print what `count` runs of a config will cost, without asking a model anything."""
     agree_to(config)
-    problem = build_problem(config)
-    announce(Console(stderr=as_json), problem)
+    problem = build_problem(seeded(config, count)[0])
+    announce(screen(stderr=as_json), problem)
     async with opened_models(config, problem, Models()) as models:
         estimates = await estimate(config, problem, models.optimizer, models.scorer)
     if as_json:

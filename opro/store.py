@@ -47,6 +47,10 @@ def existing_store(store: str | Path | None) -> str:
 
 def store_url(store: str) -> sa.URL:
     """Return the database URL of a store given as a URL or as the path of an SQLite file."""
+    try:
+        store.encode()
+    except UnicodeEncodeError:
+        raise StoreError(f"the name of the store is not UTF-8: {store!r}") from None
     if "://" in store:
         try:
             return make_url(store)

@@ -1,4 +1,4 @@
-"""What `opro show`, `compare`, `problems`, `proposers` and `models` print."""
+"""What `opro list`, `show` and `compare` print."""
 
 import json
 import sys
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from rich.console import Console
-from rich.table import Column, Table
 
 from opro.build import Allowed, nothing, problem_of, sight_of
 from opro.comparing import contestants_of, flat, label
@@ -17,11 +16,9 @@ from opro.console import (
     percent,
     plain,
     probe_table,
-    screen,
     summary_table,
 )
 from opro.contrasting import Contrast, contrast, is_listed
-from opro.errors import ConfigError, MissingExtraError
 from opro.examination import Report, is_evaluation, report
 from opro.export import answer_rows
 from opro.judging import compare
@@ -29,9 +26,10 @@ from opro.probing import ProbeReport, is_probe, probe_report
 from opro.protocols import Examinable
 from opro.reader import Reader, is_alive
 from opro.records import RunRecord, Standing, Status
-from opro.registry import find, known_names
-from opro.report import by_role, gap, optimum_of, outcome, replay, summarize, verdict
+from opro.report import by_role, contestant, gap, optimum_of, outcome, replay, summarize, verdict
 from opro.review import review
+from opro.scoring_view import SCORER, check_step, print_scoring
+from opro.screen import Sheet, clipped, prose
 from opro.texts import printable
 
 SETTING = 200
@@ -41,17 +39,31 @@ WHOLE = 2000
 """Characters of a reply that are shown; the rest stays in the store."""
 
 
-def run_table(reader: Reader) -> Table:
-    """Return a table of the runs of a store, one a row, without reading their trials."""
-    table = Table("run", "proposer", "seed", "status", "steps", "best value", "gap", title=reader.name)
-    standings = reader.standings()
+def run_table(reader: Reader, *, whole: bool = False) -> Sheet:
+    """Return a table of the runs of a store, one a row, without reading their trials.
+
+    Their ids are as short as can be typed, or in full (`whole`).
+    """
+    table = Sheet(
+        "run",
+        clipped("problem"),
+        clipped("proposer"),
+        "seed",
+        "status",
+        "steps",
+        "best value",
+        "gap",
+        title=reader.name,
+    )
+    standings, short = reader.standings(), {} if whole else reader.short_ids()
     for run in reader.runs():
         standing = standings.get(run.id, Standing())
         best = standing.best(run.spec.direction)
         optimum = optimum_of(run.spec.references)
         distance = gap(best, optimum.value, run.spec.direction) if optimum and best is not None else None
         table.add_row(
-            run.id,
+            short.get(run.id, run.id),
+            run.spec.problem,
             f"{run.spec.proposer} {run.spec.model}".strip(),
             str(run.spec.seed),
             "died" if run.status is Status.RUNNING and not is_alive(run) else run.status,
@@ -95,7 +107,7 @@ def show_run(console: Console, reader: Reader, run: RunRecord, allowed: Allowed 
         return
     summary = summarize(reader, run)
     title = f"{run.spec.problem}, model {run.spec.model or 'none'}"
-    console.print(summary_table([(run.spec.proposer, summary)], title))
+    console.print(summary_table([(contestant(run.spec), summary)], title))
     console.print(f"status: {printable(status(run))}", markup=False, highlight=False)
     settings = _shortened(run.spec.config)
     console.print(f"settings: {label(settings, flat(settings))}", markup=False, highlight=False)
@@ -122,7 +134,7 @@ def _shortened(value: Any) -> Any:
 
 def _print_best(console: Console, reader: Reader, run: RunRecord) -> None:
     """Print the best solutions of a run, and what they are compared with."""
-    best = Table("trial", "step", "value", "solution", title="best solutions")
+    best = Sheet("trial", "step", "value", clipped("solution"), title="best solutions")
     for trial in replay(reader, run).trajectory.top(10):
         best.add_row(str(trial.number), str(trial.step), number(trial.value or 0.0), plain(trial.text))
     console.print(best)
@@ -134,39 +146,56 @@ def _print_best(console: Console, reader: Reader, run: RunRecord) -> None:
 def status(run: RunRecord) -> str:
     """Say where a run stands; a run that died is told from one that works."""
     if run.status is Status.RUNNING and not is_alive(run):
-        return f"died; `opro resume {run.id}` goes on where it was cut"
+        return f"died; `opro resume {run.id}` goes on from there"
     return f"{run.status}{f': {run.reason}' if run.reason else ''}"
 
 
-def show_step(console: Console, reader: Reader, run: RunRecord, step: int, allowed: Allowed = nothing) -> None:
-    """Show the meta-prompts of a step, every raw reply and what became of it."""
-    last = max((record.step for record in reader.steps(run.id)), default=-1)
-    if step > last:
-        raise ConfigError(f"{run.id} has no step {step}; its last is {last}")
+def show_step(
+    console: Console,
+    reader: Reader,
+    run: RunRecord,
+    step: int,
+    allowed: Allowed = nothing,
+    *,
+    whole: bool = False,
+) -> None:
+    """Show the meta-prompts of a step, every raw reply and what became of it.
+
+    Of a scorer's answers the counts are shown with a few examples, or all with their prompts (`whole`).
+    """
+    check_step(reader, run, step)
     trials = [trial for trial in reader.trials(run.id) if trial.step <= step]
     sight = sight_of(run, allowed)
     if sight.missing:
         console.print(f"What became of replies that are no trial is not told: {sight.missing}; --trust does so.")
-    for generation in reader.generations(run.id, step=step):
-        console.rule(f"{generation.role}, temperature {generation.temperature:.3g}, {generation.seconds:.2f} s")
+    generations = reader.generations(run.id, step=step)
+    shown = [one for one in generations if whole or one.role != SCORER]
+    for generation in shown:
+        heading = f"{generation.role}, temperature {generation.temperature:.3g}, {generation.seconds:.2f} s"
+        console.print(f"── {heading} ──", style="bold", markup=False, highlight=False)
         console.print(printable(generation.prompt), markup=False, highlight=False)
-        replies = Table("reply", "what became of it", show_lines=True)
+        replies = Sheet(prose("reply"), prose("what became of it"), show_lines=True)
         for reply in review(generation, trials, sight.problem):
             replies.add_row(plain(reply.text, WHOLE), plain(reply.fate, WHOLE))
         console.print(replies)
+    now = [trial for trial in trials if trial.step == step]
+    if hidden := [one for one in generations if one not in shown]:
+        print_scoring(console, reader, run, now, hidden)
     for event in reader.events(run.id, step=step):
         console.print(f"{event.kind}: {printable(f'{event.role} {event.text}'.strip())}", markup=False, highlight=False)
-    made = Table("trial", "value", "solution", title=f"trials of step {step}")
-    for trial in trials:
-        if trial.step == step:
-            value = number(trial.value) if trial.value is not None else f"failed: {trial.evaluation.reason}"
-            made.add_row(str(trial.number), plain(value, WHOLE), plain(trial.text, WHOLE))
+    made = Sheet("trial", "value", prose("solution"), title=f"trials of step {step}")
+    for trial in now:
+        value = number(trial.value) if trial.value is not None else "failed"
+        why = f" (failed: {trial.evaluation.reason})" if trial.value is None else ""
+        made.add_row(str(trial.number), value, plain(trial.text + why, WHOLE))
     console.print(made)
 
 
 def show_flagged(console: Console, reader: Reader, run: RunRecord) -> None:
     """Show the replies of which two ways of reading the answer disagree, for a person to decide."""
-    table = Table("trial", "split", "read as", "right answer", "counted as", "reply", show_lines=True)
+    table = Sheet(
+        "trial", "split", prose("read as"), prose("right answer"), "counted as", prose("reply"), show_lines=True
+    )
     for row in answer_rows(reader, run):
         if row["flagged"]:
             counted = "right" if row["score"] else "wrong"
@@ -191,6 +220,8 @@ def compare_runs(console: Console, reader: Reader, names: Sequence[str], *, as_j
         return
     console.print(summary_table(rows, "runs"))
     (first, *rest) = contestants
+    if not rest:
+        console.print("• There is nothing to compare: name a run of another proposer, model or setting, too.")
     direction = contestants[first][0].spec.direction
     ours = [outcome(reader, run) for run in contestants[first]]
     for other in rest:
@@ -206,56 +237,10 @@ def compare_runs(console: Console, reader: Reader, names: Sequence[str], *, as_j
 
 def _print_contrast(console: Console, made: Contrast) -> None:
     """Print the values of runs that went through one list."""
-    table = Table("", *(Column(plain(name)) for name in made.contestants), title="value of each")
+    names = (str(plain(name)) for name in made.contestants)
+    table = Sheet(clipped(""), *names, title="value of each")
     for text, values in made.values.items():
         table.add_row(plain(text), *("none" if value is None else number(value) for value in values))
     console.print(table)
     for sentence in made.sentences:
         console.print(f"• {sentence}", markup=False, highlight=False)
-
-
-def show_table(kind: str, table: Mapping[str, str], option: str) -> None:
-    """List what a table of problems or proposers holds, with settings."""
-    console = screen()
-    for name in known_names(kind, table):
-        made = _found(console, kind, name, table)
-        if made is None:
-            continue
-        summary = (made.__doc__ or "").strip().partition("\n")[0]
-        console.print(f"{name}: {summary}", style="bold", markup=False, highlight=False)
-        fields: Mapping[str, Any] = made.Config.model_fields if hasattr(made, "Config") else {}
-        if fields:
-            settings = Table(f"{option} NAME=", "default", "what it is")
-            for field, info in fields.items():
-                default = "needed" if info.is_required() else repr(info.default)
-                settings.add_row(field, default, info.description or "")
-            console.print(settings)
-
-
-def _found(console: Console, kind: str, name: str, table: Mapping[str, str]) -> Any:
-    """Return what a name stands for; where its extra is missing, say what to type and return None."""
-    try:
-        return find(kind, name, table)
-    except MissingExtraError as error:
-        needs = str(error).removeprefix(f"the {kind} {name!r} ")
-        console.print(f"{name}: {needs}", style="bold", markup=False, highlight=False, soft_wrap=True)
-        return None
-
-
-def show_models() -> None:
-    """List the kinds of models, and the weights that are fetched by name with their place in the cache."""
-    from scorer_models import MODELS
-    from scorer_models.weights import known_models
-
-    console = screen()
-    for name in known_names("model", MODELS):
-        made = _found(console, "model", name, MODELS)
-        if made is not None:
-            summary = (made.__doc__ or "").strip().partition("\n")[0]
-            console.print(f"{name}: {summary}", style="bold", markup=False, highlight=False)
-    weights = Table("model", "weights", "what it is", "MB", "licence", "in the cache")
-    for known in known_models():
-        weights.add_row(
-            known.spec, known.name, known.about, str(known.megabytes), known.licence, "yes" if known.cached else "no"
-        )
-    console.print(weights)

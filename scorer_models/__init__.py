@@ -6,7 +6,8 @@ from typing import Any
 
 from opro.errors import ConfigError
 from opro.protocols import LanguageModel
-from opro.registry import configure, find
+from opro.registry import configure, find, known_names
+from scorer_models.meaning import no_kind
 
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
@@ -17,6 +18,9 @@ MODELS: Mapping[str, str] = {
     "scripted": "scorer_models.scripted:ScriptedModel",
     "vllm": "scorer_models.vllm:VllmModel [vllm]",
 }
+
+UNNAMED = frozenset({"local", "uniform"})
+"""Kinds that need no name behind them."""
 
 
 def key_of(spec: str, settings: Mapping[str, Any] = NO_SETTINGS) -> tuple[str, str] | None:
@@ -37,10 +41,14 @@ def open_model(spec: str, settings: Mapping[str, Any] = NO_SETTINGS) -> Language
     fields of the kind's `Config`, if it has one.
 
     Raises:
-        ConfigError: no such kind, or a setting that it does not have.
+        ConfigError: no such kind, no name where the kind needs one, or a setting that it does not have.
         ModelError: the kind knows no such model.
     """
     kind, _, rest = spec.partition(":")
+    if kind not in (known := known_names("model", MODELS)):
+        raise no_kind(spec, known)
+    if kind in MODELS and kind not in UNNAMED and not rest.strip():
+        raise ConfigError(f"{spec!r} names no model: write {kind}:NAME; `opro models {kind}` shows an example")
     made = find("model", kind, MODELS)
     if hasattr(made, "Config"):
         return made.load(rest, configure(made.Config, settings, f"{kind} model"))

@@ -1,0 +1,53 @@
+"""What the shell offers for a word that is begun: names and runs. It is quick, asks nobody, and says nothing."""
+
+from collections.abc import Iterable
+
+from opro.errors import OproError
+from opro.registry import known_names
+
+NEWEST = 30
+"""Runs that are offered."""
+
+
+def problem(begun: str) -> list[str]:
+    """Return problems."""
+    from evaluators import PROBLEMS
+
+    return _fitting(begun, known_names("problem", PROBLEMS))
+
+
+def proposer(begun: str) -> list[str]:
+    """Return proposers."""
+    from opro.proposers import PROPOSERS
+
+    return _fitting(begun, known_names("proposer", PROPOSERS))
+
+
+def model(begun: str) -> list[str]:
+    """Return kinds of models; those that need a name end in a colon."""
+    from scorer_models import MODELS, UNNAMED
+
+    return _fitting(begun, (kind if kind in UNNAMED else f"{kind}:" for kind in known_names("model", MODELS)))
+
+
+def kind(begun: str) -> list[str]:
+    """Return kinds of models, as `opro models` takes them."""
+    from scorer_models import MODELS
+
+    return _fitting(begun, known_names("model", MODELS))
+
+
+def run(begun: str) -> list[str]:
+    """Return `last` and the newest runs of the default store, or of $OPRO_STORE."""
+    from opro.reader import Reader
+    from opro.store import default_store
+
+    try:
+        runs = Reader(default_store()).runs()
+    except OproError:
+        return []
+    return _fitting(begun, ["last", *(one.id for one in runs[: -NEWEST - 1 : -1])])
+
+
+def _fitting(begun: str, words: Iterable[str]) -> list[str]:
+    return [word for word in words if word.startswith(begun)]
