@@ -101,7 +101,7 @@ def test_a_configuration_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 def test_without_the_library_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ConfigError, match="pip install datasets"):
+    with pytest.raises(ConfigError, match=r"pip install 'opro-workbench\[data\]'"):
         hub_rows("openai/gsm8k")
 
 
