@@ -7,11 +7,12 @@ from typing import Any
 from evaluators import PROBLEMS
 from opro.config import RunConfig, run_config
 from opro.errors import ConfigError, ModelError, OproError
+from opro.outline import Outline
 from opro.proposers import PROPOSERS
 from opro.protocols import Identified, LanguageModel, Problem, Proposer
 from opro.records import RunRecord
 from opro.registry import configure, find
-from scorer_models import open_model
+from scorer_models import open_model, outline
 
 
 def build_problem(config: RunConfig) -> Problem:
@@ -61,6 +62,18 @@ def build_model(spec: str, settings: Mapping[str, Any]) -> LanguageModel:
     except ModelError as error:
         raise ConfigError(f"the model {spec!r} cannot be used: {error}") from error
     return model
+
+
+def outline_model(spec: str, settings: Mapping[str, Any]) -> Outline:
+    """Return what is known of a model without its key, its server or its weights.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    try:
+        return outline(spec, settings)
+    except ModelError as error:
+        raise ConfigError(f"the model {spec!r} cannot be used: {error}") from error
 
 
 def resolve_options(config: RunConfig, model: LanguageModel | None) -> Mapping[str, Any]:

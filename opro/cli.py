@@ -17,6 +17,7 @@ from opro.cli_options import (
     BudgetOption,
     ConcurrencyOption,
     DeadlineOption,
+    DryRunOption,
     JsonOption,
     PricesOption,
     StoreOption,
@@ -74,7 +75,7 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     baselines: Annotated[str | None, typer.Option(help="auto, always or never; default: auto.")] = None,
     store: StoreOption = None,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Estimate tokens and money, and stop.")] = False,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Optimize a problem, then say what was gained, beside baselines with the same allowance of evaluations."""
@@ -105,7 +106,7 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     if control is not None:
         config = config.model_copy(update={"options": {**config.options, "control": control}})
     if dry_run:
-        from opro.sessions import rehearse
+        from opro.dry_runs import rehearse
 
         asyncio.run(rehearse(config, seeds or count or 1, as_json=as_json))
         return
@@ -177,6 +178,7 @@ def evaluate(  # noqa: PLR0913 - as above
     concurrency: ConcurrencyOption = None,
     store: StoreOption = None,
     *,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score given instructions, and hold the first against each of the others, example by example."""
@@ -191,6 +193,11 @@ def evaluate(  # noqa: PLR0913 - as above
     }
     changes = {"proposer": "none", "steps": 0, "baselines": "never"}
     config, _ = _run_config("instructions", {**given, **changes}, tables)
+    if dry_run:
+        from opro.dry_runs import rehearse
+
+        asyncio.run(rehearse(config, 1, as_json=as_json))
+        return
     from opro.sessions import score
 
     interruptible(score(config, store, as_json=as_json), store)
@@ -213,6 +220,7 @@ def verdict(
     best_of_n: Annotated[
         bool, typer.Option("--best-of-n/--no-best-of-n", help="Hold it against candidates drawn blindly, too.")
     ] = True,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score what a run found on examples that it has not seen, beside its start, no instruction and the known ones.
@@ -220,6 +228,11 @@ def verdict(
     Another rival is the best of as many candidates as the run scored, drawn without showing the model any of them. That
     costs about as much as the run; what was scored before is not paid for again.
     """
+    if dry_run:
+        from opro.dry_runs import rehearse_verdict
+
+        asyncio.run(rehearse_verdict(opened(store), name, budget or (), best_of_n=best_of_n, as_json=as_json))
+        return
     from opro.sessions import examine
 
     existing(store)

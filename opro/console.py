@@ -123,21 +123,22 @@ def cost_table(spent: Iterable[Spending]) -> Table:
     return table
 
 
-def estimate_table(estimates: Iterable[Estimate], count: int) -> Table:
-    """Return a table of what `count` runs will cost."""
-    title = f"estimate for {count} run{'s' if count > 1 else ''} to the last step; failed tries not foreseen"
-    table = Table("model as", "model", "requests", "tokens read", "written", "at most", "usd", "at most", title=title)
+def estimate_table(estimates: Iterable[Estimate], title: str, count: int = 1) -> Table:
+    """Return a table of what `count` runs will cost, two rows a role: as is likely, and at most."""
+    table = Table(title=title)
+    table.add_column("model as", overflow="fold")
+    table.add_column("")
+    for column in ("requests", "tokens read", "written", "usd"):
+        table.add_column(column, justify="right", no_wrap=True)
     for one in estimates:
-        table.add_row(
-            one.role,
-            one.model,
-            f"{count * one.requests:,}",
-            f"{count * one.likely.prompt:,}",
-            f"{count * one.likely.completion:,}",
-            f"{count * one.most.completion:,}",
-            usd(one.likely_usd and count * one.likely_usd),
-            usd(one.most_usd and count * one.most_usd),
+        rows = (
+            (one.role, "likely", one.requests, one.likely, one.likely_usd),
+            (one.model, "at most", one.most_requests, one.most, one.most_usd),
         )
+        for who, how, requests, tokens, money in rows:
+            amounts = (requests, tokens.prompt, tokens.completion)
+            told = (f"{count * amount:,}" for amount in amounts)
+            table.add_row(plain(who), how, *told, usd(money and count * money), end_section=how == "at most")
     return table
 
 
@@ -182,8 +183,14 @@ def probe_table(report: ProbeReport) -> Table:
     return table
 
 
-def enough(estimates: Sequence[Estimate], caps: Budget) -> str:
-    """Say whether a budget will do for one run."""
+def enough(estimates: Sequence[Estimate], caps: Budget, what: str) -> str:
+    """Say whether a budget will do for what was estimated."""
+    unpriced = [one.model for one in estimates if one.likely_usd is None]
+    if caps.usd is not None and unpriced:
+        return (
+            f"No price is known of {printable(unpriced[0])}, so a budget in usd cannot be kept: give its price "
+            "(`--prices FILE`), or cap tokens instead."
+        )
     needed = {
         "tokens": (caps.tokens, sum(one.likely.prompt + one.likely.completion for one in estimates)),
         "usd": (caps.usd, sum(one.likely_usd or 0.0 for one in estimates)),
@@ -192,8 +199,9 @@ def enough(estimates: Sequence[Estimate], caps: Budget) -> str:
         f"about {amount:,.4g} {unit}" for unit, (cap, amount) in needed.items() if cap is not None and amount > cap
     ]
     if short:
-        return f"The budget of {caps} will stop a run early: it would take {', '.join(short)}."
-    return f"The budget of {caps} is likely to do for one run; time is not foreseen."
+        return f"The budget of {caps} will stop {what} early: it would take {', '.join(short)}."
+    unknown = "" if caps.seconds is None else "; time is not foreseen"
+    return f"The budget of {caps} is likely to do for {what}{unknown}."
 
 
 def usd(amount: float | None) -> str:

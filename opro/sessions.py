@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -14,8 +13,6 @@ from opro.build import build_problem
 from opro.config import RunConfig, run_config
 from opro.console import (
     cost_table,
-    enough,
-    estimate_table,
     live_answers,
     live_run,
     plain,
@@ -23,9 +20,7 @@ from opro.console import (
     summary_table,
 )
 from opro.errors import BudgetError
-from opro.estimate import estimate
 from opro.examination import is_evaluation
-from opro.opening import Models, opened_models
 from opro.probing import is_probe, probe_report
 from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Status
@@ -53,20 +48,6 @@ async def study(config: RunConfig, count: int, store: str | None, *, as_json: bo
                 raise
             await workbench.give_baselines(runs[-1], problem=problem)
         report(workbench.reader, runs, console, store, as_json=as_json)
-
-
-async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
-    """Print what `count` runs of a config will cost, without asking a model anything."""
-    problem = build_problem(config)
-    async with opened_models(config, problem, Models()) as models:
-        estimates = await estimate(config, problem, models.optimizer, models.scorer)
-    if as_json:
-        sys.stdout.writelines(json.dumps({"runs": count, **asdict(one)}) + "\n" for one in estimates)
-        return
-    console = Console()
-    console.print(estimate_table(estimates, count))
-    if config.budget:
-        console.print(enough(estimates, config.caps), highlight=False)
 
 
 async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:
