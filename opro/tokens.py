@@ -15,7 +15,7 @@ _WORD = 8  # letters that are mostly one token
 _PART = 6  # letters of a token in longer words
 _FOREIGN = 2.5  # letters of a token in other alphabets
 _IDEOGRAPHS = "\u2e80"  # from here on a letter is about a token
-_DIGIT = 0.7  # tokens of a digit: some tokenizers take them one by one, some three at a time
+_DIGIT = 0.8  # tokens of a digit: some tokenizers take them one by one, some three at a time
 _MARK = 0.8
 _TURN = 12
 """Tokens that a chat puts around a message: 4 to 30."""

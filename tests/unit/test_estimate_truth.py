@@ -54,7 +54,8 @@ def prompt_of(body: Body) -> str:
 class Scholar:
     """What a server replies: new solutions, and answers that are as often right as an instruction is good.
 
-    Some questions are hard under all instructions.
+    Some questions are hard under all instructions. These differ by ten points: where they differ more, races drop more,
+    and less is asked than was foreseen.
     """
 
     def __init__(self, problem: object = None, write: Write = silent, words: int = 170) -> None:
@@ -76,7 +77,7 @@ class Scholar:
         question = next((question for question in self._golds if question in prompt), None)
         if question is None:
             return self._write(random, prompt)
-        skill = Random(prompt.partition("\n")[0]).uniform(0.3, 0.8)
+        skill = Random(prompt.partition("\n")[0]).uniform(0.5, 0.6)
         right = 0.7 * Random(question).random() + 0.3 * Random(prompt).random() < skill
         if "final answer" in prompt:
             return f"The answer is {self._golds[question] if right else 'unknown'}."
