@@ -1,6 +1,6 @@
 """Instructions: find the words under which a model answers the questions of a task best (OPRO, section 4.2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Annotated, Any, Literal, Self
 
@@ -19,11 +19,12 @@ from evaluators.task_types import Task
 from evaluators.task_unread import unread_task
 from evaluators.tasks import TaskConfig, load_task
 from opro.errors import ConfigError, InvalidSolutionError
+from opro.looks import block_ends
 from opro.pictures import Picture
 from opro.protocols import LanguageModel
 from opro.racing import Rules
 from opro.registry import configure
-from opro.types import Brief, Candidate, Direction, Evaluation, Reference, Trial
+from opro.types import Brief, Candidate, Direction, Evaluation, Question, Reference, Trial
 
 HUMAN = (
     "",
@@ -34,6 +35,16 @@ HUMAN = (
 
 _TASK = f"The task is to find the best instruction {SLOT} for a language model that answers questions."
 _TASK_WITH_FIELDS = f"The task is to find the best instruction {SLOT} for a language model that it is the prompt of."
+
+RACED = 2 / 3
+"""The share of the examples that a race is taken to ask about. It was 1/7 to 2/3 where candidates differed, and is all
+where they do not, as under a scorer that is never right: so what was foreseen is never exceeded by more than a half."""
+
+TYPICAL = 80
+"""Characters of the instructions that models write, about, unless they begin with longer ones."""
+
+_WORDS = "read the whole question with care then work through what is given and check each part before you answer"
+
 _PLACES = {
     "before_Q": "before the question",
     "Q_begin": "at the beginning of the question",
@@ -179,11 +190,6 @@ class Instructions:
         """Return an instruction as a solution: behind the fields, where solutions have some."""
         return bare_prompt(self.task.fields, text) if self.task.fields else text
 
-    @property
-    def withheld(self) -> int:
-        """See Withholding."""
-        return len(self.task.test)
-
     def examination(self, texts: Sequence[str]) -> Self:
         """See Examinable."""
         given = self.config.model_dump(exclude_unset=True)
@@ -246,6 +252,30 @@ class Instructions:
         del references
         return instructions_pictures.pictures(trials)
 
+    @property
+    def share(self) -> float:
+        """See Foreseeable."""
+        looks = len(block_ends(len(self._asked)))  # at the last one all examples were asked
+        return RACED if self._races and looks > 1 else 1.0
+
+    def imagine(self, random: Random) -> str:
+        """See Foreseeable."""
+        fields = self._human("x")[:-1]
+        length = min(self._wording.longest, max([TYPICAL, *map(len, self.config.start)])) - len(fields)
+        words = random.choices(_WORDS.split(), k=max(length, 0) // 2 + 1)
+        return fields + (" ".join(words)[: max(length, 1)].strip() or "x")
+
+    def questions(self, text: str) -> Iterator[Question]:
+        """See Foreseeable."""
+        if self._refusal(text) or (not self._races and self._is_answered(text)):
+            return
+        for example in self._asked:
+            yield from self._quiz.questions(text, example)
+
+    @property
+    def _races(self) -> bool:
+        return self.config.racing and self.config.split == "train"
+
     async def evaluate(self, candidates: Sequence[Candidate]) -> Sequence[Evaluation]:
         """Score the candidates side by side, in a race unless it is switched off or there is nothing to race for."""
         refused = {candidate.text: reason for candidate in candidates if (reason := self._refusal(candidate.text))}
@@ -253,7 +283,7 @@ class Instructions:
         examples = list(self._asked)
         if not texts:
             made: dict[str, Evaluation] = {}
-        elif self.config.racing and self.config.split == "train":
+        elif self._races:
             Random(f"{self.config.split_seed}:{len(self._past)}").shuffle(examples)
             made = await raced(self._quiz, texts, examples, list(self._past.values()), Rules(alpha=self.config.alpha))
         else:

@@ -1,7 +1,7 @@
 """Asking a scorer model the questions of a task under instructions, all through one queue, and racing them."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluators.answer_booleans import BooleanKind
@@ -17,10 +17,18 @@ from opro.headway import tell
 from opro.paired import accuracy
 from opro.protocols import LanguageModel
 from opro.racing import Heat, Race, Rules, Standing, State
-from opro.types import Answer, Evaluation, Generation, Message, Request
+from opro.types import Answer, Evaluation, Generation, Message, Question, Request
 
 Pair = tuple[str, Example]
 """An instruction and an example."""
+
+REPLY = 200
+"""Tokens that a chat model writes about a question, as far as it may: 60 to 310 by task (`tests/bench/replies`)."""
+
+FINAL_REPLY = 50
+"""Tokens that it writes where it is asked for the final answer alone."""
+
+_WORDS = "To answer the question, we look at what is given, one thing after the other, and see what follows from it. "
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +98,27 @@ class Quiz:
             failure=read.failure,
         )
 
+    def questions(self, instruction: str, example: Example) -> Iterator[Question]:
+        """Return what will be asked about an example under an instruction; replies, but for their length, are made up.
+
+        A token of theirs is taken to have five characters with its blank.
+        """
+        prompt = self.layout.prompt(example.question, instruction)
+        reply = min(self.tokens, REPLY)
+        yield Question(self._request(prompt), reply)
+        if self.final:
+            said = (_WORDS * (5 * reply // len(_WORDS) + 1))[: 5 * reply]
+            behind = self._request(self.layout.continued(prompt, said, self.final))
+            yield Question(behind, min(self.tokens, FINAL_REPLY))
+
     async def _asked(self, prompt: str | tuple[Message, ...]) -> Generation:
         if self.scorer is None:
             raise RuntimeError("a scorer model is needed: see `scored_by`")
+        return await self.scorer.generate(self._request(prompt))
+
+    def _request(self, prompt: str | tuple[Message, ...]) -> Request:
         stop = () if self.layout.chat else ("\nQ:",)
-        return await self.scorer.generate(Request(prompt=prompt, max_tokens=self.tokens, temperature=0.0, stop=stop))
+        return Request(prompt=prompt, max_tokens=self.tokens, temperature=0.0, stop=stop)
 
 
 class Headway:

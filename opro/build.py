@@ -11,13 +11,14 @@ from opro.callables import HANDED_IN
 from opro.config import RunConfig, run_config
 from opro.consent import code_of, own_code, problem_code, read_by, sendings
 from opro.errors import ConfigError, ModelError, OproError
+from opro.outline import Outline
 from opro.places import placed, whole_path
 from opro.proposers import PROPOSERS
 from opro.protocols import Identified, LanguageModel, Moved, Problem, Proposer, Settled, Supplied
 from opro.records import RunRecord
 from opro.registry import configure, find
 from opro.trust import Deed
-from scorer_models import open_model
+from scorer_models import open_model, outline
 
 _FROM_FILES = ("local", "vllm", "scripted")
 
@@ -174,6 +175,18 @@ def build_model(spec: str, settings: Mapping[str, Any]) -> LanguageModel:
     except ModelError as error:
         raise ConfigError(f"the model {spec!r} cannot be used: {error}") from error
     return model
+
+
+def outline_model(spec: str, settings: Mapping[str, Any]) -> Outline:
+    """Return what is known of a model without its key, its server or its weights.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    try:
+        return outline(spec, settings)
+    except ModelError as error:
+        raise ConfigError(f"the model {spec!r} cannot be used: {error}") from error
 
 
 def resolve_options(config: RunConfig, model: LanguageModel | None) -> Mapping[str, Any]:

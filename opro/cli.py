@@ -18,6 +18,7 @@ from opro.cli_options import (
     BudgetOption,
     ConcurrencyOption,
     DeadlineOption,
+    DryRunOption,
     JsonOption,
     ModelOption,
     MovedOption,
@@ -100,7 +101,7 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     baselines: Annotated[str | None, typer.Option(help="auto, always or never; default: auto.")] = None,
     store: StoreOption = None,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Estimate tokens and money, and stop.")] = False,
+    dry_run: DryRunOption = False,
     judged: Annotated[
         bool, typer.Option("--verdict", help="Then do what `opro verdict` does, with what is left of --budget.")
     ] = False,
@@ -135,7 +136,7 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     if control is not None:
         config = config.model_copy(update={"options": {**config.options, "control": control}})
     if dry_run:
-        from opro.sessions import rehearse
+        from opro.dry_runs import rehearse
 
         asyncio.run(rehearse(config, seeds or count or 1, as_json=as_json))
         return
@@ -212,6 +213,7 @@ def evaluate(  # noqa: PLR0913 - as above
     concurrency: ConcurrencyOption = None,
     store: StoreOption = None,
     *,
+    dry_run: DryRunOption = False,
     _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -228,6 +230,11 @@ def evaluate(  # noqa: PLR0913 - as above
     }
     changes = {"proposer": "none", "steps": 0, "baselines": "never"}
     config, _ = _run_config("instructions", {**given, **changes}, tables)
+    if dry_run:
+        from opro.dry_runs import rehearse
+
+        asyncio.run(rehearse(config, 1, as_json=as_json))
+        return
     from opro.sessions import score
 
     interruptible(score(config, store, as_json=as_json), store)
@@ -244,6 +251,7 @@ def verdict(  # noqa: PLR0913 - as above
         bool, typer.Option("--best-of-n/--no-best-of-n", help="Hold it against candidates drawn blindly, too.")
     ] = True,
     yes: YesOption = False,
+    dry_run: DryRunOption = False,
     _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -252,10 +260,16 @@ def verdict(  # noqa: PLR0913 - as above
     Another rival is the best of as many candidates as the run scored, drawn without showing the model any of them. That
     costs about as much as the run; what was scored before is not paid for again.
     """
+    places = pairs(moved, "--set")
+    if dry_run:
+        from opro.dry_runs import rehearse_verdict
+
+        estimates = rehearse_verdict(opened(store), name, budget or (), places, best_of_n=best_of_n, as_json=as_json)
+        asyncio.run(estimates)
+        return
     from opro.sessions import examine
 
     settle(store, name, yes=yes)
-    places = pairs(moved, "--set")
     interruptible(examine(name, budget or (), store, places=places, best_of_n=best_of_n, as_json=as_json), store)
 
 

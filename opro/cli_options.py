@@ -44,6 +44,8 @@ ScorerOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON line per run instead of tables.")]
 
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Estimate requests, tokens and money, and stop.")]
+
 BudgetOption = Annotated[
     list[str] | None,
     typer.Option(help="What the run may cost in all: 2.50usd, 1e6tok or 30min; repeatable. It is never exceeded."),

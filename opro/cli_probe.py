@@ -1,5 +1,6 @@
 """The command `opro probe`: does a model follow its context, and will it do as an optimizer?"""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +9,7 @@ import typer
 from opro.cli_options import (
     BudgetOption,
     ConcurrencyOption,
+    DryRunOption,
     JsonOption,
     PricesOption,
     StoreOption,
@@ -46,6 +48,7 @@ def probe(  # noqa: PLR0913 - its parameters are the options of the command
     concurrency: ConcurrencyOption = None,
     store: StoreOption = None,
     *,
+    dry_run: DryRunOption = False,
     _verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,16 +62,26 @@ def probe(  # noqa: PLR0913 - its parameters are the options of the command
     if OPTIMIZER in tasks:
         if len(tasks) > 1 or data or setting or k or items or settings:
             raise ConfigError(f"`opro probe {OPTIMIZER}` stands alone: tasks, --data, --setting, ... are for a probe")
+        if dry_run:
+            raise ConfigError(
+                f"how long `opro probe {OPTIMIZER}` takes is not foreseen: cap it, with --budget 1e5tok, say"
+            )
         from opro.probe_sessions import audition
 
         interruptible(audition(model, run, store, as_json=as_json), store)
         return
-    from opro.probe_sessions import probe_tasks
     from opro.probing import probe_config
 
     values = {"k": k, "items": items, "data": None if data is None else str(data)}
     values = {name: value for name, value in values.items() if value is not None} | pairs(settings, "--set")
     configs = [probe_config(task, model, _fitting(task, values), setting or (), **run) for task in tasks]
+    if dry_run:
+        from opro.dry_runs import rehearse_probes
+
+        asyncio.run(rehearse_probes(configs, as_json=as_json))
+        return
+    from opro.probe_sessions import probe_tasks
+
     interruptible(probe_tasks(configs, store, as_json=as_json), store)
 
 

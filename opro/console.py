@@ -19,6 +19,7 @@ from opro.loop import Watcher
 from opro.paired import percent as shares
 from opro.probing import ProbeReport
 from opro.progress_lines import answer_lines, run_lines
+from opro.protocols import Announced, Problem
 from opro.records import Spending
 from opro.report import Summary
 from opro.screen import Sheet, clipped, screen
@@ -137,23 +138,20 @@ def cost_table(spent: Iterable[Spending]) -> Sheet:
     return table
 
 
-def estimate_table(estimates: Iterable[Estimate], count: int) -> Sheet:
-    """Return a table of what `count` runs will cost."""
-    title = f"estimate for {count} run{'s' if count > 1 else ''} to the last step; failed tries not foreseen"
-    table = Sheet(
-        "model as", clipped("model"), "requests", "tokens read", "written", "at most", "usd", "at most", title=title
-    )
+def estimate_table(estimates: Iterable[Estimate], title: str, count: int = 1) -> Sheet:
+    """Return a table of what `count` runs will cost, two rows a role: as is likely, and at most."""
+    table = Sheet(clipped("model as"), "", title=title)
+    for column in ("requests", "tokens read", "written", "usd"):
+        table.add_column(column, justify="right")
     for one in estimates:
-        table.add_row(
-            one.role,
-            one.model,
-            f"{count * one.requests:,}",
-            f"{count * one.likely.prompt:,}",
-            f"{count * one.likely.completion:,}",
-            f"{count * one.most.completion:,}",
-            usd(one.likely_usd and count * one.likely_usd),
-            usd(one.most_usd and count * one.most_usd),
+        rows = (
+            (one.role, "likely", one.requests, one.likely, one.likely_usd),
+            (one.model, "at most", one.most_requests, one.most, one.most_usd),
         )
+        for who, how, requests, tokens, money in rows:
+            amounts = (requests, tokens.prompt, tokens.completion)
+            told = (f"{count * amount:,}" for amount in amounts)
+            table.add_row(plain(who), how, *told, usd(money and count * money), end_section=how == "at most")
     return table
 
 
@@ -200,8 +198,14 @@ def probe_table(report: ProbeReport) -> Sheet:
     return table
 
 
-def enough(estimates: Sequence[Estimate], caps: Budget) -> str:
-    """Say whether a budget will do for one run."""
+def enough(estimates: Sequence[Estimate], caps: Budget, what: str) -> str:
+    """Say whether a budget will do for what was estimated."""
+    unpriced = [one.model for one in estimates if one.likely_usd is None]
+    if caps.usd is not None and unpriced:
+        return (
+            f"No price is known of {printable(unpriced[0])}, so a budget in usd cannot be kept: give its price "
+            "(`--prices FILE`), or cap tokens instead."
+        )
     needed = {
         "tokens": (caps.tokens, sum(one.likely.prompt + one.likely.completion for one in estimates)),
         "usd": (caps.usd, sum(one.likely_usd or 0.0 for one in estimates)),
@@ -210,8 +214,9 @@ def enough(estimates: Sequence[Estimate], caps: Budget) -> str:
         f"about {amount:,.4g} {unit}" for unit, (cap, amount) in needed.items() if cap is not None and amount > cap
     ]
     if short:
-        return f"The budget of {caps} will stop a run early: it would take {', '.join(short)}."
-    return f"The budget of {caps} is likely to do for one run; time is not foreseen."
+        return f"The budget of {caps} will stop {what} early: it would take {', '.join(short)}."
+    unknown = "" if caps.seconds is None else "; time is not foreseen"
+    return f"The budget of {caps} is likely to do for {what}{unknown}."
 
 
 def usd(amount: float | None) -> str:
@@ -222,3 +227,10 @@ def usd(amount: float | None) -> str:
 def percent(gap: float | None) -> str:
     """Write a gap to the optimum; "?" where none is known."""
     return "?" if gap is None else f"{100 * gap:,.{1 if gap < 1 else 0}f} %"
+
+
+def announce(console: Console, problem: Problem) -> None:
+    """Say what a problem was made of, and what it guessed, before anything is spent."""
+    if isinstance(problem, Announced):
+        for sentence in problem.announcements:
+            console.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)

@@ -1,31 +1,25 @@
-"""What a run will cost, before it costs anything: its first steps are rehearsed with a stand-in for the models."""
+"""What a run will cost, before it costs anything. No model is asked, and none has to be there."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
 
-from opro.build import build_proposer, resolve_options
+from opro.budget import Budget
 from opro.config import RunConfig
-from opro.errors import InvalidSolutionError
-from opro.metering import most_tokens
-from opro.prices import FREE, Rates, price_of, read_prices
-from opro.protocols import LanguageModel, Problem, Sampled, Scored, Served
-from opro.types import Candidate, Evaluation, Generation, Request, Sample, Source, Trial, Usage
-from opro.wrapping import Wrapper
-from scorer_models.uniform import UniformModel
-
-_REHEARSED = 40
-"""Candidates that are rehearsed, which fill a meta-prompt; later steps are taken to cost as much as the last one."""
-_PROSE = 40  # characters that a chat model writes around its solution, about
-_CHARACTERS = 4  # of a token, about
+from opro.demand import Foreseen
+from opro.outline import Outline
+from opro.prices import FREE, Price, Rates, price_of, read_prices
+from opro.protocols import Problem, Scored
+from opro.rehearsal import rehearsed
+from opro.types import Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What one role will take: requests and tokens, as they are likely and at most; dollars None without a price.
 
-    At most: every reply as long as it may be. Tries that fail and rounds of drawing beyond the first are not foreseen.
+    At most: every reply as long as it may be, every round of drawing needed, nobody dropped from a race. Tries that
+    fail are not foreseen.
     """
 
     role: str
@@ -35,96 +29,43 @@ class Estimate:
     most: Usage
     likely_usd: float | None
     most_usd: float | None
+    most_requests: int
 
-
-class _StandIn(Wrapper):
-    """Writes made-up solutions, and remembers what it was asked."""
-
-    def __init__(self, model: LanguageModel, name: str, write: Callable[[Random], str]) -> None:
-        super().__init__(model)
-        self._name = name
-        self._write = write
-        self._uniform = UniformModel()
-        self.asked: list[tuple[Usage, Usage]] = []
-
-    async def generate(self, request: Request) -> Generation:
-        """Return made-up samples."""
-        random = Random(f"{request.seed}:{request.prompt}")
-        if type(request.constraint) in self._uniform.enforces:
-            texts = [sample.text for sample in (await self._uniform.generate(request)).samples]
-        else:
-            texts = [self._write(random).removeprefix(request.lead) for _ in range(request.n)]
-        around = 0 if isinstance(request.prompt, str) else _PROSE
-        written = sum(math.ceil((len(text) + around) / _CHARACTERS) + 1 for text in texts)
-        likely = Usage(math.ceil(_length(request) / _CHARACTERS), min(written, request.n * request.max_tokens))
-        self.asked.append((likely, most_tokens(request)))
-        return Generation(tuple(Sample(text, source=Source(0, place)) for place, text in enumerate(texts)))
-
-    def estimate(self, role: str, again: int, since: int, prices: Mapping[str, Rates]) -> Estimate:
-        """Return what was asked, with what was asked since the `since`-th request `again` times more."""
-        asked = self.asked + again * self.asked[since:]
-        likely = sum((one for one, _ in asked), Usage())
-        most = sum((one for _, one in asked), Usage())
-        price = price_of(*self._model.served_as, prices) if isinstance(self._model, Served) else FREE
+    @classmethod
+    def of(cls, role: str, model: str, amount: Foreseen, price: Price | None) -> "Estimate":
+        """Return the estimate of an amount."""
+        likely, most = (Usage(math.ceil(one.read), math.ceil(one.written)) for one in (amount.likely, amount.most))
         usd = (None, None) if price is None else (price.usd(likely), price.usd(most))
-        return Estimate(role, self._name, len(asked), likely, most, *usd)
+        requests, most_requests = math.ceil(amount.likely.requests), math.ceil(amount.most.requests)
+        return cls(role, model, requests, likely, most, *usd, most_requests)
 
 
 async def estimate(
-    config: RunConfig, problem: Problem, optimizer: LanguageModel | None, scorer: LanguageModel | None
+    config: RunConfig, problem: Problem, optimizer: Outline | None, scorer: Outline | None
 ) -> list[Estimate]:
-    """Return what each role of a run will take. The models are not asked anything."""
-    actors: dict[str, _StandIn] = {}
-    if optimizer:
-        actors["optimizer"] = _StandIn(optimizer, config.model, _writer(problem, config.seed))
-    if scorer and isinstance(problem, Scored):
-        actors["scorer"] = _StandIn(scorer, config.scorer or config.model, str)
-        problem = problem.scored_by(actors["scorer"])
-    options = resolve_options(config, optimizer)
-    full = config.model_copy(update={"options": options})
-    proposer = build_proposer(full, problem, actors.get("optimizer"))
-    steps = config.steps
-    if config.trials is not None:
-        steps = min(steps, math.ceil((config.trials - len(problem.start(config.seed))) / config.per_step))
-    rehearsed = min(max(steps, 0), math.ceil(_REHEARSED / config.per_step))
-    random, made, before = Random(config.seed), 0, dict.fromkeys(actors, 0)
-    for step in range(rehearsed + 1):
-        before = {role: len(actor.asked) for role, actor in actors.items()}
-        candidates = await proposer.ask(step, config.per_step) if step else problem.start(config.seed)
-        trials = await _pretended(problem, candidates, step, made, random)
-        made += len(trials)
-        proposer.tell(trials)
+    """Return what each role of a run will take, to its last step."""
     prices = read_prices(config.prices)
-    again = max(steps, 0) - rehearsed
-    return [actor.estimate(role, again, before[role], prices) for role, actor in actors.items()]
+    will = await rehearsed(config, problem, optimizer, scorer)
+    estimates: list[Estimate] = []
+    if optimizer:
+        estimates.append(Estimate.of("optimizer", config.model, will.optimizer, priced(optimizer, prices)))
+    if scorer and isinstance(problem, Scored):
+        estimates.append(Estimate.of("scorer", config.scorer or config.model, will.scorer, priced(scorer, prices)))
+    return estimates
 
 
-def _writer(problem: Problem, seed: int) -> Callable[[Random], str]:
-    """Return what makes up solutions: drawn ones, or else a start with a number behind it."""
-    if isinstance(problem, Sampled):
-        return problem.draw
-    starts = [candidate.text for candidate in problem.start(seed)] or [""]
-    return lambda random: f"{random.choice(starts)} {random.random()}"
+def priced(model: Outline, prices: Mapping[str, Rates]) -> Price | None:
+    """Return the price of a model, None where it is not known."""
+    return price_of(*model.served_as, prices) if model.served_as else FREE
 
 
-async def _pretended(
-    problem: Problem, candidates: Sequence[Candidate], step: int, made: int, random: Random
-) -> list[Trial]:
-    """Return trials with values out of the air, but let a scorer be asked."""
-    if isinstance(problem, Scored):
-        await problem.evaluate(candidates)
-    return [Trial(made + i, step, one, _evaluation(problem, one, random)) for i, one in enumerate(candidates)]
-
-
-def _evaluation(problem: Problem, candidate: Candidate, random: Random) -> Evaluation:
-    try:
-        problem.parse(candidate.text)
-    except InvalidSolutionError as error:
-        return Evaluation.failed(str(error))
-    return Evaluation(random.uniform(1, 1000))
-
-
-def _length(request: Request) -> int:
-    if isinstance(request.prompt, str):
-        return len(request.prompt)
-    return sum(len(turn.content) for turn in request.prompt)
+def suffices(estimates: Sequence[Estimate], caps: Budget) -> bool | None:
+    """Say whether a budget is likely to do; None where a price is missing, or time alone is capped."""
+    if caps.usd is not None and any(one.likely_usd is None for one in estimates):
+        return None
+    needed = (
+        (caps.tokens, sum(one.likely.prompt + one.likely.completion for one in estimates)),
+        (caps.usd, sum(one.likely_usd or 0.0 for one in estimates)),
+    )
+    held = [amount <= cap for cap, amount in needed if cap is not None]
+    return all(held) if held else None

@@ -141,6 +141,17 @@ def _named(reader: Reader, run: RunRecord, rivals: Mapping[str, str], *, best_of
     return named
 
 
+def blind_limits(run: RunRecord, needed: int) -> dict[str, Any]:
+    """Return the limits of a run that draws `needed` candidates blindly, after what `run` was given."""
+    limits: dict[str, Any] = {"trials": needed, "steps": 4 * run.spec.config["steps"], "baselines": "never"}
+    return limits | {"patience": None, "seconds": None, "stop_at_optimum": False}
+
+
+def blind_options(run: RunRecord) -> dict[str, Any]:
+    """Return the proposer's settings under which the optimizer model is shown none of the solutions."""
+    return {**run.spec.config["options"], "control": "blind", "exemplar_choice": "random"}
+
+
 def is_evaluation(reader: Reader, run: RunRecord) -> bool:
     """Say whether a run only scored what it was given, example by example: an evaluation, or an examination."""
     return run.spec.proposer == EXAMINER and bool(reader.answers(run.id, split=None))

@@ -4,9 +4,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from opro.build import build_model, is_problem_of, needs_model
+from opro.build import build_model, is_problem_of, needs_model, outline_model
 from opro.config import RunConfig
 from opro.errors import ConfigError
+from opro.outline import Outline
 from opro.protocols import Examinable, LanguageModel, Problem, Scored
 from opro.reader import EXAMINER
 from opro.records import RunRecord
@@ -41,6 +42,22 @@ async def opened_models(config: RunConfig, problem: Problem, given: Models) -> A
             await model.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Outlines:
+    """What is known of the models of a run without reaching them, as far as it needs them."""
+
+    optimizer: Outline | None = None
+    scorer: Outline | None = None
+
+
+def outlined_models(config: RunConfig, problem: Problem) -> Outlines:
+    """Return what is known of the models of a config; neither keys nor servers nor weights have to be there."""
+    scorer = None
+    if isinstance(problem, Scored):
+        scorer = outline_model(config.scorer or config.model, config.scorer_set or config.model_set)
+    return Outlines(outline_model(config.model, config.model_set) if needs_model(config) else None, scorer)
+
+
 def _one_model(config: RunConfig) -> bool:
     """Say whether the scorer is the optimizer model in another role."""
     same = not config.scorer or config.scorer == config.model
@@ -71,6 +88,20 @@ def check_same_models(run: RunRecord, opened: Models) -> None:
                 f"the {what} of {run.id} was {before}, and is {model.fingerprint} now: "
                 "what the two say must not be mixed; begin a new run, or bring the old one back"
             )
+
+
+def examinable(run: RunRecord, problem: Problem) -> Examinable:
+    """Return the problem of a run whose verdict can be had.
+
+    Raises:
+        ConfigError: the problem keeps no examples away from a search, or is not what it was, or the run has seen them.
+    """
+    if not isinstance(problem, Examinable):
+        raise ConfigError(f"{run.spec.problem} keeps no examples away from the optimization: see `opro show {run.id}`")
+    if problem.examines:
+        raise ConfigError(f"{run.id} was scored on the test examples: none are left that it has not seen")
+    check_same_problem(run, problem)
+    return problem
 
 
 def check_searchable(config: RunConfig, problem: Problem) -> None:

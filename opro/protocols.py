@@ -1,6 +1,6 @@
 """The doors: what a proposer, a problem and a language model must offer. Having the methods is enough."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from opro.constraints import Constraint
 from opro.pictures import Picture
-from opro.types import Brief, Candidate, Direction, Evaluation, Generation, Reference, Request, Style, Trial
+from opro.types import Brief, Candidate, Direction, Evaluation, Generation, Question, Reference, Request, Style, Trial
 
 
 class Proposer(Protocol):
@@ -266,16 +266,6 @@ class Examinable(Protocol):
         ...
 
 
-@runtime_checkable
-class Withholding(Examinable, Protocol):
-    """A problem that can tell how many examples it keeps away, each of which a verdict asks under every text."""
-
-    @property
-    def withheld(self) -> int:
-        """How many there are."""
-        ...
-
-
 class Examination(Problem, Protocol):
     """A problem that tells the settings from which it can be made again."""
 
@@ -315,6 +305,24 @@ class Supplied(Protocol):
         Raises:
             ConfigError: they cannot be used, or are not what the settings name.
         """
+        ...
+
+
+@runtime_checkable
+class Foreseeable(Scored, Protocol):
+    """A scored problem that tells what its scorer will be asked: an estimate then is exact, and needs no rehearsal."""
+
+    @property
+    def share(self) -> float:
+        """The share of the questions that is likely to be asked: less than 1 where a race drops candidates early."""
+        ...
+
+    def imagine(self, random: Random) -> str:
+        """Return a made-up solution that `parse` accepts, about as long as those that models write."""
+        ...
+
+    def questions(self, text: str) -> Iterator[Question]:
+        """Return what scoring the solution `text` in full asks; nothing where the answers are there."""
         ...
 
 

@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -15,9 +14,8 @@ from opro.closing import print_findings, print_next, print_winner
 from opro.config import RunConfig, run_config, seeded
 from opro.consent import agree_to
 from opro.console import (
+    announce,
     cost_table,
-    enough,
-    estimate_table,
     live_answers,
     live_run,
     plain,
@@ -25,12 +23,10 @@ from opro.console import (
 )
 from opro.equipment import open_ledger
 from opro.errors import BudgetError, ConfigError
-from opro.estimate import estimate
 from opro.examination import is_evaluation
-from opro.opening import Models, opened_models
 from opro.passwords import masked
 from opro.probing import is_probe, probe_report
-from opro.protocols import Announced, Examinable, Problem
+from opro.protocols import Examinable, Problem
 from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Status
 from opro.report import by_role, contestant, summarize, verdict
@@ -109,22 +105,6 @@ def _check_examinable(problem: Problem, name: str) -> None:
         raise ConfigError(f"{name} keeps no examples away from the optimization: leave --verdict out")
 
 
-async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
-    """Print what `count` runs of a config will cost, without asking a model anything."""
-    agree_to(config)
-    problem = build_problem(seeded(config, count)[0])
-    announce(screen(stderr=as_json), problem)
-    async with opened_models(config, problem, Models()) as models:
-        estimates = await estimate(config, problem, models.optimizer, models.scorer)
-    if as_json:
-        sys.stdout.writelines(json.dumps({"runs": count, **asdict(one)}) + "\n" for one in estimates)
-        return
-    console = screen()
-    console.print(estimate_table(estimates, count))
-    if config.budget:
-        console.print(enough(estimates, config.caps), highlight=False)
-
-
 async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:
     """Score the starting solutions of a config, and report.
 
@@ -164,13 +144,6 @@ async def examine(
             raise BudgetError(f"{error}; {_larger('verdict', name, store)}") from error
         print_examination(console, made, as_json=as_json)
         print_findings(console, workbench.reader, workbench.reader.run(made.run), None)
-
-
-def announce(console: Console, problem: Problem) -> None:
-    """Say what a problem was made of, and what it guessed, before anything is spent."""
-    if isinstance(problem, Announced):
-        for sentence in problem.announcements:
-            console.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
 
 
 def _check_whole(run: RunRecord, store: str | None) -> None:

@@ -211,6 +211,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A request that a scorer will be sent, and about how many tokens it will answer with."""
+
+    request: Request
+    written: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one request: `prompt` counts the prompt once, `cached` is the part of it that was not computed anew.
 

@@ -13,7 +13,7 @@ from opro.config import RunConfig, run_config
 from opro.consent import agree_to
 from opro.equipment import Equipment, check_costs, noted, open_ledger
 from opro.errors import BudgetError, ConfigError, OproError, StopRun
-from opro.examination import Report, entrants, report
+from opro.examination import Report, blind_limits, blind_options, entrants, report
 from opro.journal import Journal
 from opro.ledger import Ledger
 from opro.loop import Limits, Loop, Progress, Watcher, no_watch, tell_again
@@ -23,10 +23,10 @@ from opro.opening import (
     check_same_models,
     check_same_problem,
     check_searchable,
+    examinable,
     opened_models,
 )
 from opro.protocols import (
-    Examinable,
     LanguageModel,
     Mutable,
     Numeric,
@@ -305,18 +305,13 @@ class Workbench:
         else:
             search = run_config(run.spec.config)
             check_same_problem(run, problem)
-        if not isinstance(problem, Examinable):
-            raise ConfigError(
-                f"{run.spec.problem} keeps no examples away from the optimization: see `opro show {run.id}`"
-            )
-        if problem.examines:
-            raise ConfigError(f"{run.id} was scored on the test examples: none are left that it has not seen")
+        kept = examinable(run, problem)
         _warn(problem)
         given = models or Models()
         if best_of_n and contestant(run.spec) == "opro":
             await self._draw_blindly(run, search, problem, tuple(budget), given, watch)
-        texts = entrants(self.reader, run, problem.rivals, best_of_n=best_of_n)
-        exam = problem.examination(list(texts.values()))
+        texts = entrants(self.reader, run, kept.rivals, best_of_n=best_of_n)
+        exam = kept.examination(list(texts.values()))
         settings = exam.config.model_dump(mode="json", exclude_unset=True)
         changes: dict[str, Any] = {"proposer": EXAMINER, "options": {}, "steps": 0, "set": settings}
         config = search.model_copy(update={**changes, "budget": tuple(budget), "baselines": "never"})
@@ -328,7 +323,7 @@ class Workbench:
             made = self.reader.run(await self._continue(made, {"budget": tuple(budget)}, exam, given, watch))
         if made.status is not Status.DONE:
             raise BudgetError(f"the examination is not complete: {made.reason}")
-        return report(self.reader, made, problem.rivals)
+        return report(self.reader, made, kept.rivals)
 
     async def _draw_blindly(
         self,
@@ -341,12 +336,10 @@ class Workbench:
     ) -> None:
         """Draw as many candidates as a run scored, from its optimizer model, without showing it what became of any."""
         needed = summarize(self.reader, run).unique
-        limits: dict[str, Any] = {"trials": needed, "steps": 4 * run.spec.config["steps"], "budget": budget}
-        limits |= {"baselines": "never", "patience": None, "seconds": None, "stop_at_optimum": False}
+        limits = {**blind_limits(run, needed), "budget": budget}
         made = next((one for one in self.reader.made_for(run.id) if contestant(one.spec) == BLIND), None)
         if made is None:
-            options = {**run.spec.config["options"], "control": "blind", "exemplar_choice": "random"}
-            config = search.model_copy(update={**limits, "options": options})
+            config = search.model_copy(update={**limits, "options": blind_options(run)})
             made = self.reader.run(await self._start(config, problem, given, baseline_of=run, watch=watch))
         elif made.status is not Status.DONE or made.spec.config["trials"] < needed:
             made = self.reader.run(await self._continue(made, limits, problem, given, watch))

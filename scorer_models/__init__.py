@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from opro.errors import ConfigError
+from opro.outline import Outline
 from opro.protocols import LanguageModel
 from opro.registry import configure, find, known_names
 from scorer_models.meaning import no_kind
@@ -44,6 +45,25 @@ def open_model(spec: str, settings: Mapping[str, Any] = NO_SETTINGS) -> Language
         ConfigError: no such kind, no name where the kind needs one, or a setting that it does not have.
         ModelError: the kind knows no such model.
     """
+    made, given = _found(spec, settings)
+    return made.load(*given)
+
+
+def outline(spec: str, settings: Mapping[str, Any] = NO_SETTINGS) -> Outline:
+    """Return what is known of the model of a spec without its key, its server or its weights.
+
+    A kind tells it by a class method `outline` that takes what its `load` takes; one that has none is loaded.
+
+    Raises:
+        ConfigError: no such kind, or a setting that it does not have.
+        ModelError: the kind knows no such model.
+    """
+    made, given = _found(spec, settings)
+    return made.outline(*given) if hasattr(made, "outline") else Outline.of(made.load(*given))
+
+
+def _found(spec: str, settings: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+    """Return the class of a spec's kind, and what its class methods take."""
     kind, _, rest = spec.partition(":")
     if kind not in (known := known_names("model", MODELS)):
         raise no_kind(spec, known)
@@ -51,7 +71,7 @@ def open_model(spec: str, settings: Mapping[str, Any] = NO_SETTINGS) -> Language
         raise ConfigError(f"{spec!r} names no model: write {kind}:NAME; `opro models {kind}` shows an example")
     made = find("model", kind, MODELS)
     if hasattr(made, "Config"):
-        return made.load(rest, configure(made.Config, settings, f"{kind} model"))
+        return made, (rest, configure(made.Config, settings, f"{kind} model"))
     if settings:
         raise ConfigError(f"the model {kind!r} has no settings; it was given {', '.join(settings)}")
-    return made.load(rest)
+    return made, (rest,)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Self
 
 from opro.constraints import Choice, Constraint, Permutation, Regex, Weighed
 from opro.errors import ModelError
+from opro.outline import Outline
 from opro.types import Generation, Request, Style
 from scorer_models import loading
+from scorer_models.outlines import LARGE, style_of_weights
 
 if TYPE_CHECKING:
     from scorer_models.engine import Engine
 
-LARGE = 3_000_000_000  # from so many parameters on, a chat model follows instructions better than patterns
 DTYPES = {"float32", "bfloat16", "float16"}
 TURNS = 3  # rounds of the event loop in which requests of one batch may arrive
 
@@ -60,8 +61,13 @@ class LocalModel:
         `NAME@float32`, or `@float32` for the default, is computed in that type instead of the one that suits the
         hardware (`bfloat16` and `float16` are the others).
         """
-        place, _, dtype = name.rpartition("@")
-        return cls(place, dtype) if dtype in DTYPES else cls(name)
+        return cls(*_divided(name))
+
+    @classmethod
+    def outline(cls, name: str = "") -> Outline:
+        """Return what is known of a model without its weights, which are not fetched."""
+        style, remark = style_of_weights(_divided(name)[0])
+        return Outline(cls.enforces, style, remark=remark)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -136,6 +142,12 @@ class LocalModel:
             answers = [error] * len(calls)
         for call, answer in zip(calls, answers, strict=True):
             _settle(call, answer)
+
+
+def _divided(name: str) -> tuple[str, str]:
+    """Return where a model lies, and the type in which it shall be computed; "" for the one that suits."""
+    place, _, dtype = name.rpartition("@")
+    return (place, dtype) if dtype in DTYPES else (name, "")
 
 
 def _settle(call: _Call, answer: Generation | BaseException) -> None:

@@ -12,16 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from opro.constraints import Constraint, Weighed
 from opro.errors import ConfigError, ContextError, RequestError
+from opro.outline import Outline
 from opro.types import Generation, Request, Sample, Style
 from scorer_models.openai_habits import Habits
 from scorer_models.openai_reply import Reply, parsed
-from scorer_models.openai_server import Kind, Server, address, api_key, probe, serves
+from scorer_models.openai_server import OPENAI, Kind, Server, address, api_key, probe, serves
 from scorer_models.openai_weighing import Refused, weighed
 from scorer_models.openai_wire import Refusal, Wire, explained
+from scorer_models.outlines import LARGE, parameters_in, style_of_name
 
-_SMALL = 3e9  # parameters; below it a model continues a pattern better than it follows an instruction
 _STOPS = 4  # OpenAI takes no more; the others are cut here
-_SIZE = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
 _SEED_BITS = 30  # counting up from a seed stays below 2^31, which every server takes
 
 
@@ -82,6 +82,20 @@ class OpenAIModel:
         usual = config.key == OpenAIModel.Config().key and "@http" not in spec
         return None if usual else (config.key, url)
 
+    @classmethod
+    def outline(cls, spec: str, config: Config | None = None) -> Outline:
+        """Return what is known of a model without asking its server; one of the user's own may be vLLM.
+
+        Raises:
+            ConfigError: the spec is no name and URL.
+        """
+        del config
+        name, url = address(spec)
+        host = urlsplit(url).hostname or ""
+        kind = Kind.OTHER if host == urlsplit(OPENAI).hostname else Kind.VLLM
+        style, remark = style_of_name(name, Style.CHAT)
+        return Outline(kind.enforces, style, (name, host), "" if kind is Kind.OTHER else remark)
+
     def __repr__(self) -> str:
         """Show name and address; no key."""
         return f"OpenAIModel({self._name!r}, {self._server.url!r})"
@@ -99,8 +113,8 @@ class OpenAIModel:
     @property
     def style(self) -> Style:
         """Continuation for a model that the server or its own name says to be small, else chat."""
-        size = self._server.parameters or _size(self._name)
-        return Style.CONTINUATION if size is not None and size < _SMALL else Style.CHAT
+        size = self._server.parameters or parameters_in(self._name)
+        return Style.CONTINUATION if size is not None and size < LARGE else Style.CHAT
 
     @property
     def served_as(self) -> tuple[str, str]:
@@ -197,9 +211,3 @@ def _seed(request: Request) -> int:
     samples of near seeds apart.
     """
     return random.Random(f"seed:{request.seed}").getrandbits(_SEED_BITS) + request.first
-
-
-def _size(name: str) -> float | None:
-    """Return the parameters that a model's name tells: 1.5e9 for "Qwen2.5-1.5B"."""
-    sizes = [float(number) * (1e9 if unit in "bB" else 1e6) for number, unit in _SIZE.findall(name)]
-    return max(sizes, default=None)

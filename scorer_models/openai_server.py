@@ -21,7 +21,7 @@ from scorer_models.openai_reply import parsed
 from scorer_models.openai_wire import Refusal, Wire, explained, public
 
 _LOG = logging.getLogger("opro")
-_OPENAI = "https://api.openai.com/v1"
+OPENAI = "https://api.openai.com/v1"
 _SECONDS = 5.0  # to say which models are served; a server that hangs is noticed before a run begins
 _LISTED = 10  # names shown of the served models
 _NO_KEY = "no-key-needed"
@@ -116,7 +116,7 @@ def address(spec: str) -> tuple[str, str]:
         ConfigError: there is no name, or what follows @ is not a URL.
     """
     name, at, rest = spec.partition("@http")
-    url = f"http{rest}" if at else os.environ.get("OPENAI_BASE_URL") or _OPENAI
+    url = f"http{rest}" if at else os.environ.get("OPENAI_BASE_URL") or OPENAI
     lost = re.search(r"@([\w.-]+:\d+.*)", name)
     if lost:
         raise ConfigError(f"{lost[1]!r} is no URL: write http://{lost[1]}")
@@ -132,8 +132,8 @@ def api_key(url: str, variable: str) -> str:
         ModelError: there is none, or it cannot be one.
     """
     key = os.environ.get(variable, "").strip()
-    if not key and urlsplit(url).hostname == urlsplit(_OPENAI).hostname:
-        raise ModelError(f"{_OPENAI} needs a key: set {variable}, or name your own server as MODEL@URL")
+    if not key and urlsplit(url).hostname == urlsplit(OPENAI).hostname:
+        raise ModelError(f"{OPENAI} needs a key: set {variable}, or name your own server as MODEL@URL")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ModelError(f"{variable} is set to something that cannot be a key: it holds blanks or odd characters")
     return key or _NO_KEY
@@ -152,7 +152,7 @@ def probe(name: str, url: str, key: str, variable: str) -> Server:
     card = next((card for card in cards if _is(card, name)), None)
     owners = {card.owned_by for card in cards}
     kind = next((kind for kind in (Kind.VLLM, Kind.LLAMA_CPP) if kind.value in owners), Kind.OTHER)
-    if card is None and (kind is not Kind.OTHER or shown == _OPENAI):
+    if card is None and (kind is not Kind.OTHER or shown == OPENAI):
         raise ModelError(f"{shown} does not serve {name!r}; {serves(names, name)}")
     if card is None:  # gateways route names that they do not list: let the first request decide
         _LOG.warning("%s does not list the model %r; %s", shown, name, serves(names, name))

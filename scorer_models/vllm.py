@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from opro.constraints import Choice, Constraint, Permutation, Regex, Weighed
 from opro.errors import ModelError
+from opro.outline import Outline
 from opro.types import Generation, Request, Style
 from scorer_models import loading
-from scorer_models.local import LARGE
+from scorer_models.outlines import LARGE, style_of_weights
 
 if TYPE_CHECKING:
     from scorer_models.vllm_engine import Engine
@@ -73,6 +74,13 @@ class VllmModel:
     def load(cls, name: str = "", config: Config | None = None) -> "VllmModel":
         """Return the model of a directory or hub id, or the embedded default; vLLM starts with the first request."""
         return cls(name, config)
+
+    @classmethod
+    def outline(cls, name: str = "", config: Config | None = None) -> Outline:
+        """Return what is known of a model without its weights, which are not fetched."""
+        del config
+        style, remark = style_of_weights(name)
+        return Outline(cls.enforces, style, remark=remark)
 
     @cached_property
     def fingerprint(self) -> str:

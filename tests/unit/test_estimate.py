@@ -1,19 +1,20 @@
 """What a run will cost is told before it costs anything."""
 
+import re
 from collections.abc import Sequence
+from random import Random
 from typing import Any
-
-import pytest
 
 from opro.config import run_config
 from opro.estimate import Estimate, estimate
+from opro.outline import Outline
 from opro.protocols import LanguageModel
-from opro.types import Candidate, Evaluation, Generation, Request
-from opro.workbench import Workbench
-from scorer_models.scripted import ScriptedModel
+from opro.standins import writer
+from opro.types import Candidate, Evaluation, Request, Style
 from tests.problems import Hill
 
-MODEL = ScriptedModel(["1"])
+MODEL = Outline(frozenset(), Style.CONTINUATION)
+HOSTED = Outline(frozenset(), Style.CHAT, ("gpt-4o-mini", "api.openai.com"))
 
 
 class Asked(Hill):
@@ -34,19 +35,15 @@ class Asked(Hill):
         return await super().evaluate(candidates)
 
 
-async def estimated(problem: Hill, scorer: ScriptedModel | None = None, **settings: Any) -> list[Estimate]:
+async def estimated(problem: Hill, scorer: Outline | None = None, **settings: Any) -> list[Estimate]:
     return await estimate(run_config({"problem": "hill", "steps": 10, **settings}), problem, MODEL, scorer)
-
-
-async def test_no_model_is_asked_anything() -> None:
-    await estimated(Asked(), MODEL)
-    assert MODEL.requests == []
 
 
 async def test_every_step_and_both_roles_are_counted() -> None:
     optimizer, scorer = await estimated(Asked(), MODEL, per_step=4)
     assert optimizer.role == "optimizer"
     assert 10 <= optimizer.requests <= 14  # repeats are drawn again
+    assert optimizer.most_requests == 10 * 4
     assert (scorer.role, scorer.requests) == ("scorer", 2 * (1 + 10 * 4))
     assert scorer.most.completion == 30 * scorer.requests
 
@@ -58,36 +55,46 @@ async def test_twice_the_steps_cost_about_twice_as_much() -> None:
     assert ten.likely.completion <= ten.most.completion
 
 
-class Hosted(ScriptedModel):
-    served_as = ("gpt-4o-mini", "api.openai.com")
-    widest = 99
+async def test_trials_end_a_run_before_its_steps_do() -> None:
+    optimizer, scorer = await estimated(Asked(), MODEL, per_step=4, trials=23)
+    assert scorer.requests == 2 * 23
+    assert optimizer.most_requests == 6 * 4
+    _, few = await estimated(Asked(), MODEL, steps=1000, trials=500)
+    assert few.requests == 2 * 500
 
 
 async def test_a_hosted_model_has_a_price_and_one_without_is_unknown() -> None:
     config = run_config({"problem": "hill", "steps": 10})
-    (priced,) = await estimate(config, Hill(), Hosted(["1"]), None)
+    (priced,) = await estimate(config, Hill(), HOSTED, None)
     assert priced.likely_usd
     assert priced.most_usd
     assert 0 < priced.likely_usd <= priced.most_usd
-    unknown = Hosted(["1"])
-    unknown.served_as = ("nobody", "api.example.com")
+    unknown = Outline(frozenset(), Style.CHAT, ("nobody", "api.example.com"))
     (free,) = await estimate(config, Hill(), unknown, None)
     assert free.likely_usd is None
 
 
-async def test_the_estimate_is_near_what_the_run_then_takes(store: str) -> None:
-    """Words are the tokens of a scripted model, so prompts are compared by their number only."""
+async def test_a_server_that_writes_one_sample_a_request_is_foreseen_at_most() -> None:
+    config = run_config({"problem": "hill", "steps": 10})
+    (own,) = await estimate(config, Hill(), Outline(frozenset(), Style.CHAT, ("x", "127.0.0.1")), None)
+    (openai,) = await estimate(config, Hill(), HOSTED, None)
+    assert own.requests == openai.requests == openai.most_requests == 10
+    assert own.most_requests == 10 * 8
 
-    class Counting(ScriptedModel):
-        async def generate(self, request: Request) -> Generation:
-            generation = await super().generate(request)
-            assert isinstance(request.prompt, str)
-            self.read = getattr(self, "read", 0) + len(request.prompt) / 4
-            return generation
 
-    model = Counting(lambda request: [str((request.seed >> i) % 99) for i in range(request.n)])
-    (before,) = await estimate(run_config({"problem": "hill", "steps": 10}), Hill(), model, None)
-    workbench = Workbench(store)
-    await workbench.run(run_config({"problem": "tests.problems:Hill", "steps": 10, "silence": 99}), model=model)
-    workbench.close()
-    assert before.likely.prompt == pytest.approx(model.read, rel=0.35)
+class Strict:
+    """A problem without `draw` that takes nothing but a word and a number below 50."""
+
+    def parse(self, text: str) -> str:
+        from opro.errors import InvalidSolutionError
+
+        if not re.fullmatch(r"take [0-4]?[0-9]", text):
+            raise InvalidSolutionError("no")
+        return text
+
+
+def test_solutions_are_made_up_that_the_problem_accepts() -> None:
+    problem: Any = Strict()
+    made = {writer(problem, ["take 12"])(Random(seed)) for seed in range(50)}
+    assert len(made) > 20
+    assert all(problem.parse(text) == text for text in made)
