@@ -140,9 +140,9 @@ def cost_table(spent: Iterable[Spending]) -> Sheet:
 
 def estimate_table(estimates: Iterable[Estimate], title: str, count: int = 1) -> Sheet:
     """Return a table of what `count` runs will cost, two rows a role: as is likely, and at most."""
-    table = Sheet(clipped("model as"), "", title=title)
-    for column in ("requests", "tokens read", "written", "usd"):
-        table.add_column(column, justify="right")
+    table = Sheet(clipped("model as"), "", "requests", "tokens read", "written", "usd", title=title)
+    for column in table.columns[2:]:
+        column.justify = "right"
     for one in estimates:
         rows = (
             (one.role, "likely", one.requests, one.likely, one.likely_usd),

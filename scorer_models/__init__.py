@@ -20,6 +20,9 @@ MODELS: Mapping[str, str] = {
     "vllm": "scorer_models.vllm:VllmModel [vllm]",
 }
 
+_WITHOUT_EXTRAS = {kind: entry.partition(" [")[0] for kind, entry in MODELS.items()}
+"""The table as it is for an outline, which needs none of a kind's libraries where its module imports without them."""
+
 UNNAMED = frozenset({"local", "uniform"})
 """Kinds that need no name behind them."""
 
@@ -58,18 +61,18 @@ def outline(spec: str, settings: Mapping[str, Any] = NO_SETTINGS) -> Outline:
         ConfigError: no such kind, or a setting that it does not have.
         ModelError: the kind knows no such model.
     """
-    made, given = _found(spec, settings)
+    made, given = _found(spec, settings, _WITHOUT_EXTRAS)
     return made.outline(*given) if hasattr(made, "outline") else Outline.of(made.load(*given))
 
 
-def _found(spec: str, settings: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+def _found(spec: str, settings: Mapping[str, Any], table: Mapping[str, str] = MODELS) -> tuple[Any, tuple[Any, ...]]:
     """Return the class of a spec's kind, and what its class methods take."""
     kind, _, rest = spec.partition(":")
     if kind not in (known := known_names("model", MODELS)):
         raise no_kind(spec, known)
     if kind in MODELS and kind not in UNNAMED and not rest.strip():
         raise ConfigError(f"{spec!r} names no model: write {kind}:NAME; `opro models {kind}` shows an example")
-    made = find("model", kind, MODELS)
+    made = find("model", kind, table)
     if hasattr(made, "Config"):
         return made, (rest, configure(made.Config, settings, f"{kind} model"))
     if settings:

@@ -88,7 +88,7 @@ def test_random_matrices_are_the_same_for_every_rule_and_others_for_another_seed
 def test_the_size_of_a_stack_does_not_matter():
     data = load("wine")
     layers = Layers(network("mlp", data, HIDDEN))
-    trainer = Trainer(data, layers, Schedule(3, 16, (0.1, 1.0)), BackwardRules(layers))
+    trainer = Trainer(data, layers, Schedule(3, 16, (0.01, 0.1)), BackwardRules(layers))
     trees = [SPACE.tree(text) for text in (*RULES.values(), "norm(b @ W)", "h * (b @ W)")]
     for one, other in zip(trainer.train(trees, SEEDS, 1000), trainer.train(trees, SEEDS, 1), strict=True):
         assert torch.allclose(one.valid, other.valid, atol=0.029)

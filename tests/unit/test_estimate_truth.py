@@ -14,6 +14,7 @@ import tomli_w
 from evaluators.instructions import Instructions
 from opro.build import build_problem
 from opro.config import run_config
+from opro.consent import agree_to
 from opro.reader import Reader
 from opro.report import by_role
 from tests.unit.conftest import Command
@@ -148,7 +149,9 @@ def test_a_search_for_instructions_takes_what_was_foreseen(
     kind: str, opro: Command, server: Server, store: str, sums: str, tmp_path: Path
 ) -> None:
     settings = filled(KINDS[kind], sums, tmp_path / "judge.py")
-    server.reply = Scholar(build_problem(run_config({"problem": "instructions", "set": settings})))
+    config = run_config({"problem": "instructions", "set": settings})
+    agree_to(config)
+    server.reply = Scholar(build_problem(config))
     command = ["run", "instructions", *told(settings), "--model", f"openai:tiny@{server.url}", "--steps", "4"]
     command += ["--per-step", "4"]
     code, out, err = opro(*command, "--dry-run", "--json")
