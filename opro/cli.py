@@ -194,7 +194,7 @@ def resume(  # noqa: PLR0913 - as above
     given = {key: value for key, value in changes.items() if value is not None}
     from opro.sessions import go_on
 
-    settle(store, name, yes=yes)
+    settle(store, name, pairs(moved, "--set"), yes=yes)
     interruptible(go_on(name, given, store, as_json=as_json), store)
 
 
@@ -269,7 +269,7 @@ def verdict(  # noqa: PLR0913 - as above
         return
     from opro.sessions import examine
 
-    settle(store, name, yes=yes)
+    settle(store, name, places, yes=yes)
     interruptible(examine(name, budget or (), store, places=places, best_of_n=best_of_n, as_json=as_json), store)
 
 

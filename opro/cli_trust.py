@@ -1,7 +1,9 @@
 """Before a stored run goes on: what it would do on the word of the store, asked for once."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,7 +11,11 @@ from opro.cli_options import opened
 from opro.errors import ConfigError, OproError
 
 if TYPE_CHECKING:
+    from opro.config import RunConfig
     from opro.trust import Deed
+
+UNMOVED: Mapping[str, Any] = MappingProxyType({})
+"""The places of data that lie where they lay."""
 
 YesOption = Annotated[bool, typer.Option("--yes", help="Agree to what the store has this run do: do not ask.")]
 TrustOption = Annotated[
@@ -17,15 +23,18 @@ TrustOption = Annotated[
 ]
 
 
-def settle(store: str | None, name: str, *, yes: bool) -> None:
+def settle(store: str | None, name: str, places: Mapping[str, Any] = UNMOVED, *, yes: bool) -> None:
     """Have the user agree to what going on with a stored run does, as far as that is new.
+
+    To the data whose `places` are typed, the user agrees by typing them.
 
     Raises:
         ConfigError: there is nobody to ask, and `yes` was not given.
     """
     from opro import trust
 
-    left = trust.pending(_deeds(store, name))
+    trust.agree(trust.reading(str(place)) for place in places.values())
+    left = trust.pending(_deeds(store, name, places))
     if not left:
         return
     if not yes:
@@ -33,23 +42,29 @@ def settle(store: str | None, name: str, *, yes: bool) -> None:
     trust.agree(left)
 
 
-def _deeds(store: str | None, name: str) -> "list[Deed]":
+def _deeds(store: str | None, name: str, places: Mapping[str, Any]) -> "list[Deed]":
     """Return what going on with a run, and with what was made on its behalf, would do."""
-    from opro.config import run_config
     from opro.consent import deeds_of
 
     reader = opened(store)
     try:
         run = reader.run(name)
-        deeds = deeds_of(run_config(run.spec.config))
+        deeds = deeds_of(_moved(run.spec.config, places))
         for made in reader.made_for(run.id):
             try:
-                deeds += deeds_of(run_config(made.spec.config))
+                deeds += deeds_of(_moved(made.spec.config, places))
             except OproError:  # it cannot go on
                 continue
         return deeds
     finally:
         reader.close()
+
+
+def _moved(values: Mapping[str, Any], places: Mapping[str, Any]) -> "RunConfig":
+    """Return the config of a stored run with its data at other places."""
+    from opro.config import run_config
+
+    return run_config({**values, "set": {**values["set"], **places}})
 
 
 def _ask(name: str, left: "list[Deed]") -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from opro.errors import StopRun
+from opro.errors import InvalidSolutionError, StopRun
 from opro.journal import Journal
 from opro.protocols import Problem, Proposer
 from opro.trajectory import Trajectory
-from opro.types import Candidate, Direction, Trial
+from opro.types import Candidate, Direction, Evaluation, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +149,19 @@ class Loop:
         return candidates
 
     async def _evaluate(self, step: int, made: int, candidates: Sequence[Candidate]) -> list[Trial]:
-        evaluations = await self.problem.evaluate(candidates) if candidates else ()
+        evaluations = await self._evaluations(candidates) if candidates else ()
         if len(evaluations) != len(candidates):
             raise RuntimeError(
                 f"the problem got {len(candidates)} candidates and returned {len(evaluations)} evaluations"
             )
         pairs = zip(candidates, evaluations, strict=True)
         return [Trial(made + i, step, candidate, evaluation) for i, (candidate, evaluation) in enumerate(pairs)]
+
+    async def _evaluations(self, candidates: Sequence[Candidate]) -> Sequence[Evaluation]:
+        """Return what the problem makes of candidates; one that it raises an InvalidSolutionError for has failed."""
+        try:
+            return await self.problem.evaluate(candidates)
+        except InvalidSolutionError as error:
+            if len(candidates) == 1:
+                return [Evaluation.failed(str(error))]
+            return [(await self._evaluations([candidate]))[0] for candidate in candidates]

@@ -78,7 +78,7 @@ def sending(variable: str, url: str) -> Deed | None:
 def reading(name: str) -> Deed:
     """Return the deed of reading a file or folder, or of fetching what is none from the hub."""
     path = _absolute(name)
-    if path.exists():
+    if path.exists() or Path(name).is_absolute():
         return Deed(f"read {path}", f"read {path}")
     return Deed(f"fetch {name}", f"fetch {name} from the hub")
 

@@ -32,6 +32,25 @@ def test_a_run_stops_when_the_optimum_is_reached(store: str) -> None:
     assert (result.cost.steps, result.cost.found, result.best and result.best.text) == (2, True, "x=42")
 
 
+class Strict(Hill):
+    """Raises for a solution that is none, as a user's own problem may."""
+
+    async def evaluate(self, candidates: Sequence[Candidate]) -> Sequence[Evaluation]:
+        for candidate in candidates:
+            self.parse(candidate.text)
+        return await super().evaluate(candidates)
+
+
+def test_a_problem_that_raises_for_a_solution_that_is_none_fails_that_one_alone(store: str) -> None:
+    model = ScriptedModel(["nothing of the kind", "42"])
+    result = optimize(Strict(), model=model, store=store, per_step=2, steps=1, options={"style": "chat"})
+    failed = [trial.evaluation.reason for trial in result.trajectory if trial.value is None]
+    assert len(failed) == 1
+    assert failed[0]
+    assert result.best is not None
+    assert result.best.text == "x=42"
+
+
 def test_steps_0_scores_the_start_only(store: str) -> None:
     result = optimize(Hill(), model=answers(1), store=store, steps=0)
     assert (result.cost.steps, result.cost.trials, len(result.trajectory)) == (0, 1, 1)

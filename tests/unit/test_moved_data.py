@@ -112,7 +112,7 @@ def test_a_run_that_was_recorded_before_paths_and_sizes_were_stated_goes_on(
         problem_fingerprint=hashlib.sha256(repr(former).encode()).hexdigest(),
     )
     run = Store(store).new_run(spec).run
-    code, out, error = opro("resume", run, "--json")
+    code, out, error = opro("resume", run, "--yes", "--json")
     assert code == 0, error
     with sqlite3.connect(store) as database:
         ((count,),) = database.execute("select count(*) from generations")
