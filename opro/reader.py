@@ -86,7 +86,9 @@ class Reader:
 
     def short_ids(self) -> dict[str, str]:
         """Return the shortest ends by which the runs that are no baselines can be told apart, by id."""
-        return short_ids([run.id for run in self.runs()])
+        query = sa.select(schema.runs.c.id).where(schema.runs.c.parent.is_(None))
+        with self._read() as connection:
+            return short_ids(connection.execute(query).scalars().all())
 
     def tallies(self) -> dict[str, Tally]:
         """Return what every run did, counted at once; runs that have recorded nothing yet are left out."""

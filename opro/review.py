@@ -7,6 +7,7 @@ from opro.errors import InvalidSolutionError
 from opro.protocols import Problem
 from opro.records import GenerationRecord
 from opro.types import Trial
+from opro.verdict import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def review(generation: GenerationRecord, trials: Sequence[Trial], problem: Probl
 
 def _fate(trial: Trial | None, text: str, first: Mapping[str, Trial], problem: Problem | None) -> str:
     if trial is not None:
-        outcome = f"failed: {trial.evaluation.reason}" if trial.value is None else f"value {trial.value:g}"
+        outcome = f"failed: {trial.evaluation.reason}" if trial.value is None else f"value {number(trial.value)}"
         return f"trial {trial.number}, {outcome}"
     if problem is None:
         return "not evaluated"

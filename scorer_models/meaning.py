@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from opro.errors import ConfigError, unknown
 
@@ -13,6 +14,7 @@ _HOSTED = (
     (re.compile(r"deepseek-(chat|reasoner)"), "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
     (re.compile(r"grok[-.\w]*"), "https://api.x.ai/v1", "XAI_API_KEY"),
 )
+_NEAR = 0.7  # how alike a mistyped kind is to the right one; the name of a model may be less like any
 _MAKERS = {"openai", "anthropic", "google", "gemini", "mistral", "mistralai", "deepseek", "xai", "x-ai"}
 
 
@@ -30,10 +32,15 @@ def no_kind(spec: str, kinds: Iterable[str]) -> ConfigError:
             f"unknown model {spec!r}: a model is written KIND:NAME. Weights of a hub or folder: 'local:{spec}', or "
             f"'vllm:{spec}' on a GPU; on a server: 'openai:{spec}@URL'"
         )
-    error = unknown("model", kind, kinds)
-    if "did you mean" in str(error):
+    known = list(kinds)
+    error = unknown("model", kind, known)
+    if get_close_matches(kind, known, cutoff=_NEAR):
         return error
-    return ConfigError(f"{error}. A model is written KIND:NAME; one that a server serves is 'openai:{spec}@URL'")
+    listed = ", ".join(known)
+    return ConfigError(
+        f"unknown model {spec!r}: a model is written KIND:NAME, the kinds are {listed}; one that a server serves is "
+        f"'openai:{spec}@URL'"
+    )
 
 
 def _hosted(name: str) -> str:

@@ -85,7 +85,7 @@ def test_texts_are_compared_on_the_examples_that_both_have() -> None:
 def test_a_gain_is_said_when_it_is_shown() -> None:
     sentence = compare(named([1.0] * 30 + [0.0] * 20), "empty", named([1.0] * 15 + [0.0] * 35)).sentence("best")
     assert sentence.startswith("best against empty on 50 examples: 60.0 % against 30.0 %, better on 15, worse on 0; ")
-    assert "a gain is shown (30.0 points, 95 % interval 19" in sentence
+    assert "a gain is shown (+30.0 points, 95 % interval +19" in sentence
 
 
 def test_a_loss_is_said() -> None:
@@ -96,7 +96,7 @@ def test_a_loss_is_said() -> None:
 
 def test_a_gain_within_the_noise_is_no_gain() -> None:
     sentence = compare(named([1.0] * 12 + [0.0] * 8), "empty", named([0.0] * 5 + [1.0] * 8 + [0.0] * 7)).sentence("x")
-    assert "no difference is shown (20.0 points, 95 % interval " in sentence
+    assert "no difference is shown (+20.0 points, 95 % interval " in sentence
     assert "a gain is" not in sentence
 
 

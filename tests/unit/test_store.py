@@ -166,7 +166,7 @@ def test_a_run_is_found_by_a_part_of_its_id_that_fits_no_other(store: str, journ
     reader = Reader(store)
     assert reader.run(journal.run[-6:]).id == journal.run
     Store(store).new_run(SPEC)
-    with pytest.raises(ConfigError, match="more than one"):
+    with pytest.raises(ConfigError, match="fits 2 runs"):
         reader.run("hill")
     with pytest.raises(ConfigError, match="hill-"):
         reader.run(f"{journal.run}x")

@@ -129,6 +129,16 @@ def test_what_is_read_by_a_program_is_whole(store: str) -> None:
     assert run.id in done.stdout or run.spec.problem in done.stdout
 
 
+# Wording
+
+
+def test_the_model_that_knows_nothing_is_named_as_the_control_that_it_is(opro: Command) -> None:
+    arguments = ["--model", "uniform", "--set", "n=6", "--steps", "1", "--baselines", "never"]
+    _, out, _ = opro("run", "tsp", *arguments)
+    assert "opro (uniform)" in out
+    assert "opro (uniform)" in opro("show", "last")[1]
+
+
 # The survey
 
 
@@ -274,12 +284,12 @@ def test_the_shell_completes_names(opro: Command, store: str, words: str, offere
     [
         (["--steps", "99999999999999999999999"], "steps = 99999999999999999999...: the number is too large"),
         (["--seed", "99999999999999999999999"], "seed = 9"),
-        (["--trials", "-99999999999999999999999"], "-9"),
+        (["--trials", "-99999999999999999999999"], "Invalid value for '--trials'"),
         (["--per-step", "9999999999"], "per_step = 9999999999"),
         (["--seed", "2147483647", "--seeds", "2"], "at most 2147483647 is possible"),
-        (["--seeds", "99999999999"], "99999999999"),
+        (["--seeds", "99999999999"], "Invalid value for '--seeds'"),
         (["--seconds", "inf"], "seconds = inf: a finite number is needed"),
-        (["--timeout", "nan"], "timeout = nan: a finite number is needed"),
+        (["--timeout", "nan"], "Invalid value for '--timeout'"),
         (["--budget", "1e999usd"], "1e999usd"),
         (["--budget", "1e308ktok"], "1e308ktok"),
         (["--set", "w=1e400"], "set.w = inf: a finite number is needed"),
@@ -364,7 +374,7 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(opro: Command, store: 
 
 def test_an_ascii_terminal_gets_everything_in_its_letters(store: str, tmp_path: Path) -> None:
     script = tmp_path / "replies.txt"
-    script.write_text("15, b=13 – gewiß\n")
+    script.write_text("15, b=13 • gewiß\n")
     arguments = ("run", "linear-regression", "--model", f"scripted:{script}", "--steps", "1", "--store", store)
     look = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
     done = command(*arguments, **look)

@@ -49,6 +49,40 @@ def test_a_loss_is_said() -> None:
     assert "surrogate did better than opro" in str(verdict)
 
 
+def test_a_loss_is_told_without_a_minus_and_one_value_is_no_mean() -> None:
+    ours, theirs = [20.0, 31.0, 40.0, 22.0, 35.0, 27.0, 31.0, 24.0], [10.0] * 8
+    text = str(judge("opro", outcomes(ours), {"surrogate": outcomes(theirs)}, Direction.MINIMIZE))
+    assert "worse by 18.75 on average, 95 % interval 13" in text
+    assert "worse)." in text
+    assert "-18" not in text
+    alone = str(judge("opro", outcomes([11.0]), {"random": outcomes([12.0])}, Direction.MINIMIZE))
+    assert "better in 1 of 1; 11 against 12; 1 seed is too few" in alone
+    assert "mean" not in alone
+    assert "on average" not in alone.partition("In short")[0]
+
+
+def test_the_bottom_line_claims_no_more_than_the_test_shows() -> None:
+    ours, theirs = [10.0, 20.0, 10.0, 20.0, 10.0, 20.0, 10.0, 21.0], [20.0, 10.0, 20.0, 10.0, 20.0, 10.0, 20.0, 10.0]
+    for one, other in ((ours, theirs), (theirs, ours)):
+        text = str(judge("opro", outcomes(one), {"random": outcomes(other)}, Direction.MAXIMIZE))
+        assert "no difference is shown (p = " in text
+        assert "did better" not in text
+        assert "In short: between opro and its baselines no difference is shown." in text
+
+
+def test_a_gain_over_some_baselines_is_told_with_those_over_which_none_is_shown() -> None:
+    values = [11.0, 12.0, 13.0, 11.0, 12.0, 13.0, 11.0, 12.0]
+    worse = outcomes([value + 5 for value in values])
+    text = str(judge("opro", outcomes(values), {"random": worse, "evolution": outcomes(values)}, Direction.MINIMIZE))
+    assert "In short: opro did better than random; against evolution nothing is shown." in text
+
+
+def test_of_few_seeds_what_was_seen_is_not_called_more() -> None:
+    text = str(judge("opro", outcomes([20.0] * 3), {"random": outcomes([10.0] * 3)}, Direction.MINIMIZE))
+    assert "of these few seeds alone: random came out ahead of opro; whether that is more than luck" in text
+    assert "did better" not in text
+
+
 def test_a_baseline_that_is_quicker_at_the_optimum_is_named() -> None:
     quick = [Outcome(seed=s, start=50.0, best=10.0, evaluations=21, steps=2, found=True) for s in range(3)]
     text = str(judge("opro", outcomes([10.0, 10.0, 10.0]), {"surrogate": quick}, Direction.MINIMIZE))
@@ -71,7 +105,7 @@ def test_higher_is_better_when_maximizing() -> None:
 
 def test_optimum_and_references_are_told_apart() -> None:
     text = str(judge("opro", outcomes([10.0, 12.0, 15.0]), {}, Direction.MINIMIZE))
-    assert "reached the optimum in 1 of 3 runs, after 5.0 steps and 45.0 evaluations" in text
+    assert "reached the optimum in 1 of 3 runs, after 5 steps and 45 evaluations;" in text
     assert "its best is 35.0 % worse than the optimum on average" in text
     assert "nearest neighbour (mean 12): bettered in 1 of 3, equalled in 1" in text
 
