@@ -19,7 +19,7 @@ MODELS: Mapping[str, str] = {
     "vllm": "scorer_models.vllm:VllmModel",
 }
 
-UNNAMED = frozenset({"local", "uniform"})
+UNNAMED = frozenset({"local", "uniform", "vllm"})
 """Kinds that need no name behind them."""
 
 

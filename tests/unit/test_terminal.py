@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from opro import completing
 from opro.catalog import summary
 from opro.errors import ConfigError
 from opro.journal import Arrived
@@ -26,7 +27,7 @@ from opro.screen import Sheet, clipped
 from opro.store import Store
 from opro.types import Candidate, Direction, Evaluation, Generation, Reference, Request, Sample, Trial, Usage
 from opro.views import run_table
-from scorer_models import open_model
+from scorer_models import MODELS, open_model
 from tests.unit.conftest import Command
 
 ROOT = Path(__file__).parents[2]
@@ -382,6 +383,16 @@ def test_a_model_without_its_kind_or_name_is_answered_with_what_was_meant(spec: 
     with pytest.raises(ConfigError) as caught:
         open_model(spec)
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_a_kind_is_offered_with_a_colon_where_it_needs_a_name(kind: str) -> None:
+    (offered,) = completing.model(kind)
+    if offered.endswith(":"):
+        with pytest.raises(ConfigError, match="names no model"):
+            open_model(kind)
+    else:
+        assert "(built in)" in summary(MODELS[kind]) or kind == "uniform"
 
 
 # Odd streams and ends
