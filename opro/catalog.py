@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from rich.console import Console
-from rich.table import Column
 from rich.text import Text
 
 from evaluators import PROBLEMS
@@ -127,7 +126,7 @@ def _show_weights(console: Console) -> None:
     """List the weights that are fetched by name, with what is in the cache."""
     from scorer_models.weights import known_models
 
-    table = Sheet("model", Column("weights"), prose("what it is"), "MB", "licence", "in the cache")
+    table = Sheet("model", "weights", prose("what it is"), "MB", "licence", "in the cache")
     for known in known_models():
         cached = "yes" if known.cached else "no"
         table.add_row(known.spec, known.name, known.about, str(known.megabytes), known.licence, cached)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from opro.errors import OproError
-from opro.registry import known_names
 
 NEWEST = 30
 """Runs that are offered."""
@@ -12,6 +11,7 @@ NEWEST = 30
 def problem(begun: str) -> list[str]:
     """Return problems."""
     from evaluators import PROBLEMS
+    from opro.registry import known_names
 
     return _fitting(begun, known_names("problem", PROBLEMS))
 
@@ -19,12 +19,14 @@ def problem(begun: str) -> list[str]:
 def proposer(begun: str) -> list[str]:
     """Return proposers."""
     from opro.proposers import PROPOSERS
+    from opro.registry import known_names
 
     return _fitting(begun, known_names("proposer", PROPOSERS))
 
 
 def model(begun: str) -> list[str]:
     """Return kinds of models; those that need a name end in a colon."""
+    from opro.registry import known_names
     from scorer_models import MODELS, UNNAMED
 
     return _fitting(begun, (kind if kind in UNNAMED else f"{kind}:" for kind in known_names("model", MODELS)))
@@ -32,6 +34,7 @@ def model(begun: str) -> list[str]:
 
 def kind(begun: str) -> list[str]:
     """Return kinds of models, as `opro models` takes them."""
+    from opro.registry import known_names
     from scorer_models import MODELS
 
     return _fitting(begun, known_names("model", MODELS))

@@ -23,7 +23,7 @@ MODELS: Mapping[str, str] = {
 _WITHOUT_EXTRAS = {kind: entry.partition(" [")[0] for kind, entry in MODELS.items()}
 """The table as it is for an outline, which needs none of a kind's libraries where its module imports without them."""
 
-UNNAMED = frozenset({"local", "uniform"})
+UNNAMED = frozenset({"local", "uniform", "vllm"})
 """Kinds that need no name behind them."""
 
 

@@ -38,8 +38,8 @@ def no_kind(spec: str, kinds: Iterable[str]) -> ConfigError:
         return error
     listed = ", ".join(known)
     return ConfigError(
-        f"unknown model {spec!r}: a model is written KIND:NAME, and the kinds are {listed}; one that a server "
-        f"serves is 'openai:{spec}@URL'"
+        f"unknown model {spec!r}: a model is written KIND:NAME, the kinds are {listed}; one that a server serves is "
+        f"'openai:{spec}@URL'"
     )
 
 

@@ -1,6 +1,7 @@
 """The command in a terminal and in a pipe: names, widths, progress, completion, odd streams, odd values, Ctrl-C."""
 
 import io
+import itertools
 import json
 import os
 import re
@@ -14,15 +15,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from opro import completing
 from opro.catalog import summary
 from opro.errors import ConfigError
+from opro.journal import Arrived
 from opro.naming import called, short_ids
 from opro.reader import Reader
-from opro.records import EventKind
+from opro.records import Event, EventKind, RunSpec, Status, request_json, request_key
 from opro.report import summaries, summarize
 from opro.screen import Sheet, clipped
+from opro.store import Store
+from opro.types import Candidate, Direction, Evaluation, Generation, Reference, Request, Sample, Trial, Usage
 from opro.views import run_table
-from scorer_models import open_model
+from scorer_models import MODELS, open_model
 from tests.unit.conftest import Command
 
 ROOT = Path(__file__).parents[2]
@@ -156,6 +161,34 @@ def test_the_summaries_of_all_runs_at_once_are_those_of_each(opro: Command, stor
         assert_same(one, other)
     _, out, _ = opro("list", "--json")
     assert [json.loads(line)["run"] for line in out.splitlines()] == [one["run"] for one in each]
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_the_survey_counts_a_text_by_its_first_trial_and_knows_what_was_lost(store: str, direction: Direction) -> None:
+    writer = Store(store)
+    spec = RunSpec("hill", direction, "random", "", 0, {}, (Reference("optimum", 9.0, optimum=True),))
+    journal, empty = writer.new_run(spec), writer.new_run(spec)
+    steps = [[("a", 5.0), ("b", None), ("c", 7.0)], [("b", 99.0), ("b", -99.0), ("a", 8.0), ("d", 9.0)], []]
+    numbers = itertools.count()
+    for step, made in enumerate(steps):
+        journal.step = step
+        values = [(text, Evaluation.failed("no") if value is None else Evaluation(value)) for text, value in made]
+        trials = [Trial(next(numbers), step, Candidate(text), evaluation) for text, evaluation in values]
+        journal.record_step(trials, asking=0.1, scoring=0.2)
+    journal.record_event(Event(1, "optimizer", EventKind.FAULT, "503", {}, 70, None))
+    journal.step = 0
+    journal.record_event(Event(0, "", EventKind.REMARK, "odd", {}))
+    request = request_json(Request(prompt="p", n=2))
+    answer = Generation((Sample("x"), Sample("y")), Usage(10, 4, 3), 0.1, None)
+    journal.record_generations([Arrived("optimizer", request_key(request), request, answer)])
+    for one in (journal, empty):
+        one.finish(Status.DONE, "")
+    writer.close()
+    reader = Reader(store)
+    each, at_once = [summarize(reader, run) for run in reader.runs()], summaries(reader)
+    assert (each[0].unique, each[0].usd, each[0].lost_usd, each[0].remarks) == (3, None, None, ("odd",))
+    for one, other in zip(each, at_once, strict=True):
+        assert_same(one.as_dict(), other.as_dict())
 
 
 def assert_same(one: dict[str, object], other: dict[str, object]) -> None:
@@ -350,6 +383,16 @@ def test_a_model_without_its_kind_or_name_is_answered_with_what_was_meant(spec: 
     with pytest.raises(ConfigError) as caught:
         open_model(spec)
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_a_kind_is_offered_with_a_colon_where_it_needs_a_name(kind: str) -> None:
+    (offered,) = completing.model(kind)
+    if offered.endswith(":"):
+        with pytest.raises(ConfigError, match="names no model"):
+            open_model(kind)
+    else:
+        assert "(built in)" in summary(MODELS[kind]) or kind == "uniform"
 
 
 # Odd streams and ends
