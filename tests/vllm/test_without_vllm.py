@@ -9,6 +9,7 @@ import xgrammar.testing
 
 from opro.constraints import Choice, Regex
 from opro.errors import ConfigError, ModelError
+from opro.registry import configure
 from opro.types import Request, Style
 from scorer_models import open_model
 from scorer_models.vllm import VllmModel
@@ -16,6 +17,11 @@ from scorer_models.vllm_engine import grammar
 from scorer_models.vllm_permutation import KEY, Walk
 
 ITEMS = [[1], [2], [2, 3], [4, 5]]
+
+
+def settled(**values: object) -> VllmModel.Config:
+    """Return the settings of a model."""
+    return configure(VllmModel.Config, values, "vllm model")
 
 
 def allowed(walk: Walk, output: list[int]) -> set[int]:
@@ -40,13 +46,13 @@ async def test_without_vllm_the_error_says_what_to_install(monkeypatch: pytest.M
 
 def test_settings_that_vllm_does_not_have_are_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="gpu_memory_utilization"):
-        open_model("vllm", {"gpu_memory_utilisation": 0.5})
+        settled(gpu_memory_utilisation=0.5)
     with pytest.raises(ConfigError, match="dtype"):
-        open_model("vllm", {"dtype": "int3"})
+        settled(dtype="int3")
 
 
 async def test_a_directory_that_is_not_there_is_an_error_before_vllm_starts(tmp_path: Path) -> None:
-    model = open_model(f"vllm:{tmp_path / 'none'}")
+    model = VllmModel.load(str(tmp_path / "none"))
     with pytest.raises(ModelError, match="none"):
         _ = model.fingerprint
     with pytest.raises(ModelError, match="none"):
@@ -56,12 +62,12 @@ async def test_a_directory_that_is_not_there_is_an_error_before_vllm_starts(tmp_
 
 def test_the_number_type_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    kinds = [open_model(f"vllm:{tmp_path}", {"dtype": dtype}).fingerprint for dtype in ("auto", "float32")]
+    kinds = [VllmModel.load(str(tmp_path), settled(dtype=dtype)).fingerprint for dtype in ("auto", "float32")]
     assert len(set(kinds)) == 2
 
 
 def test_the_small_default_continues_texts() -> None:
-    assert open_model("vllm").style is Style.CONTINUATION
+    assert VllmModel.load("").style is Style.CONTINUATION
 
 
 def test_only_the_items_that_are_left_may_follow() -> None:
