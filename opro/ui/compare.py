@@ -31,10 +31,12 @@ def show(reader: Reader, store: str) -> None:
     st.title("Compare", anchor=False)
     runs, _ = data.survey(reader, store)
     labels = {run.id: _label(run) for run in runs}
-    st.session_state["compared"] = [run for run in st.session_state.get("compared", ()) if run in labels]
+    before = st.session_state.get("compared", st.query_params.get("runs", "").split())
+    st.session_state["compared"] = [run for run in before if run in labels]
     chosen = st.multiselect(
         "Runs", list(labels), key="compared", format_func=labels.__getitem__, placeholder="Choose runs of one problem"
     )
+    st.query_params["runs"] = " ".join(chosen)
     whole = st.toggle("With all seeds of their studies", value=False)
     if not chosen:
         st.info("Choose two or more runs: those that differ in their seeds only are drawn as one, with a band.")

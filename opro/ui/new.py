@@ -11,6 +11,7 @@ from opro.config import RunConfig, run_config
 from opro.consent import code_of, deeds_of, own_code
 from opro.errors import ConfigError
 from opro.proposers import PROPOSERS
+from opro.reader import Reader
 from opro.registry import find, known_names
 from opro.trust import Deed, in_words, pending
 from opro.ui import access, commands, data, forms, parts
@@ -28,10 +29,11 @@ EASY = "linear-regression"
 MODELS = ("local", "openai:NAME@http://127.0.0.1:8000/v1", "openai:NAME", "vllm:HUB_ID", "uniform")
 
 
-def show(store: str) -> None:
+def show(reader: Reader | None, store: str) -> None:
     """Draw the page."""
     st.title("New run", anchor=False)
     st.session_state["refused"] = False
+    _clone(reader)
     modes = {"Optimize": _optimization, "Evaluate instructions": _evaluation, "Probe a model": _probe}
     mode = st.segmented_control("Mode", list(modes), default="Optimize", key="mode", label_visibility="collapsed")
     modes.get(mode or "", _optimization)(store)
@@ -63,14 +65,26 @@ def _optimization(store: str) -> None:
         st.button("Empty the form", on_click=_empty, help="forget the run that was cloned")
 
 
-def clone(config: Mapping[str, Any]) -> None:
-    """Have the form filled with a run's config."""
-    st.session_state["clone"] = dict(config)
-    st.session_state["form"] = st.session_state.get("form", 0) + 1
+def _clone(reader: Reader | None) -> None:
+    """Fill the form with the config of the run that the address names, once."""
+    name = st.query_params.get("clone", "")
+    if not name or st.session_state.get("cloned") == name:
+        return
+    found = next((run for run in reader.runs() if run.id == name), None) if reader else None
+    if found is None:
+        st.warning(f"There is no run {parts.literal(name)} in this store.")
+        return
+    _fill(found.spec.config, name)
 
 
 def _empty() -> None:
-    st.session_state.pop("clone", None)
+    _fill({}, "")
+    st.query_params.pop("clone", None)
+
+
+def _fill(config: Mapping[str, Any], run: str) -> None:
+    st.session_state["clone"] = dict(config)
+    st.session_state["cloned"] = run
     st.session_state["form"] = st.session_state.get("form", 0) + 1
 
 

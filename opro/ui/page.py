@@ -42,12 +42,10 @@ def main() -> None:
         "runs": page(runs.show, "Runs", "list", ""),
         "run": page(run.show, "Run", "timeline", "run"),
         "compare": page(compare.show, "Compare", "compare_arrows", "compare"),
-        "new": st.Page(partial(new.show, store), title="New run", icon=":material/add:", url_path="new"),
+        "new": st.Page(partial(new.show, reader, store), title="New run", icon=":material/add:", url_path="new"),
     }
     st.session_state["pages"] = made
     chosen = st.navigation(list(made.values()), position="top")
-    if parts.TO_OPEN in st.session_state:
-        parts.open_run(st.session_state.pop(parts.TO_OPEN))
     try:
         chosen.run()
     except OproError as error:  # what is stored cannot be read, or not be drawn
@@ -83,8 +81,7 @@ def _no_store(store: str) -> None:
     if any(not one.over for one in data.started()):
         st.caption("A run is starting; this page follows.")
         _wait(store)
-    if st.button("New run", type="primary", icon=":material/add:"):
-        st.switch_page(st.session_state["pages"]["new"])
+    parts.link("new", "New run", ":material/add:")
 
 
 @st.fragment(run_every=1)

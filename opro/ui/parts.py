@@ -100,17 +100,15 @@ def sentences(lines: Sequence[str]) -> None:
         st.markdown(f"- {literal(line)}")
 
 
-TO_OPEN = "to-open"
+def link(page: str, label: str, icon: str, *, disabled: bool = False, help: str = "", **what: str) -> None:
+    """Draw a link to another page, with what its address shall name.
 
-
-def will_open(run: str) -> None:
-    """Have a run opened at the next drawing, so that a click is heard even if the page is being drawn anew."""
-    st.session_state[TO_OPEN] = run
-
-
-def open_run(run: str) -> None:
-    """Go to the page of a run."""
-    st.switch_page(st.session_state["pages"]["run"], query_params={"run": run})
+    A page with fragments that redraw themselves is left by a link only: `st.switch_page` changes the page on the
+    server, and the browser, which hears of it later, may have a fragment of the old page redrawn once more, at which
+    it empties the new one ("Bad delta path index").
+    """
+    pages = st.session_state["pages"]
+    st.page_link(pages[page], label=label, icon=icon, help=help or None, disabled=disabled, query_params=what)
 
 
 def started_commands() -> None:

@@ -13,7 +13,7 @@ from opro.reader import Reader
 from opro.records import RunRecord, Status
 from opro.report import contestant
 from opro.types import Trial
-from opro.ui import access, charts, commands, data, new, parts, run_answers, run_results, run_steps
+from opro.ui import access, charts, commands, data, parts, run_answers, run_results, run_steps
 
 WHO_MAY = (
     "This page runs files of yours that it was started with (`opro ui --allow FILE.py`); `opro show --trust` does all."
@@ -30,6 +30,7 @@ def show(reader: Reader, store: str) -> None:
     if found is None:
         _choose(runs, name)
         return
+    found = reader.run(found.id)  # as it is now: a survey may be older than the end of its process
     _head(found, store)
     tabs = st.tabs(TABS, on_change="rerun", key="tab", bind="query-params")
     draw = (
@@ -57,7 +58,8 @@ def _choose(runs: Sequence[RunRecord], name: str) -> None:
     labels = {run.id: f"{parts.name_of(run)} · {data.state(run)} · {data.age(run.created)}" for run in runs}
     chosen = st.selectbox("Run", list(labels), index=None, format_func=labels.__getitem__, placeholder="Choose a run")
     if chosen:
-        parts.open_run(chosen)
+        st.query_params["run"] = chosen
+        st.rerun()
 
 
 def _head(run: RunRecord, store: str) -> None:
@@ -67,7 +69,8 @@ def _head(run: RunRecord, store: str) -> None:
         st.header(parts.literal(run.spec.problem), anchor=False)
         st.caption(parts.literal(parts.short(parts.settings_of(run), 200)) or "default settings")
     status = data.state(run)
-    with right, st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+    # From the left, for what is about to vanish stands behind what takes its place: no button moves under a hand.
+    with right, st.container(horizontal=True, vertical_alignment="center"):
         parts.badge(status)
         if commands.can_stop(run):
             st.button(
@@ -79,9 +82,7 @@ def _head(run: RunRecord, store: str) -> None:
             )
         if status != "running":
             st.button("Resume", icon=":material/resume:", on_click=_ask, args=(run.id,))
-        if st.button("Clone", icon=":material/content_copy:", help="A new run with changes"):
-            new.clone(run.spec.config)
-            st.switch_page(st.session_state["pages"]["new"])
+        parts.link("new", "Clone", ":material/content_copy:", help="A new run with changes", clone=run.id)
     if st.session_state.get(_RESUMING) == run.id:
         _resume(run, store)
     model = f" · {run.spec.model}" if run.spec.model else ""

@@ -18,8 +18,7 @@ def show(reader: Reader, store: str) -> None:
     runs, standings = data.survey(reader, store)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.title("Runs", anchor=False)
-        if st.button("New run", type="primary", icon=":material/add:"):
-            st.switch_page(st.session_state["pages"]["new"])
+        parts.link("new", "New run", ":material/add:")
     parts.started_commands()
     _now(reader, store)
     if not runs:
@@ -50,8 +49,6 @@ def _searched(run: RunRecord) -> str:
 @st.fragment(run_every=2)
 def _now(reader: Reader, store: str) -> None:
     """Draw the runs that go on, and redraw the whole page when one begins or ends."""
-    if parts.TO_OPEN in st.session_state:
-        st.rerun()
     runs, standings = data.survey(reader, store)
     running = [run for run in runs if data.state(run) == "running"]
     failed = [one.line for one in data.started() if one.failed]
@@ -94,7 +91,7 @@ def _card(reader: Reader, store: str, run: RunRecord, standing: Standing) -> Non
             min(1.0, standing.step / steps), f"step {standing.step} of {steps} · {standing.trials} candidates"
         )
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
-            st.button("Open", key=f"open-{run.id}", on_click=parts.will_open, args=(run.id,))
+            parts.link("run", "Open", ":material/timeline:", run=run.id)
             if commands.can_stop(run):
                 stop = ":material/stop_circle:"
                 st.button("Stop", key=f"stop-{run.id}", icon=stop, on_click=commands.stop, args=(run,))
@@ -144,11 +141,9 @@ def _row(run: RunRecord, standing: Standing) -> dict[str, Any]:
 
 def _actions(chosen: Sequence[RunRecord], store: str) -> None:
     with st.container(horizontal=True):
-        if st.button("Open", disabled=len(chosen) != 1, key="open"):
-            parts.open_run(chosen[0].id)
-        if st.button("Compare", disabled=len(chosen) < 2, key="compare"):
-            st.session_state["compared"] = [run.id for run in chosen]
-            st.switch_page(st.session_state["pages"]["compare"])
+        ids = [run.id for run in chosen]
+        parts.link("run", "Open", ":material/timeline:", disabled=len(ids) != 1, run="".join(ids[:1]))
+        parts.link("compare", "Compare", ":material/compare_arrows:", disabled=len(ids) < 2, runs=" ".join(ids))
         if st.button("Delete", disabled=not chosen, key="delete", icon=":material/delete:"):
             _confirm(chosen, store)
     st.caption("Choose rows by the boxes at their left.")

@@ -40,7 +40,7 @@ def test_other_machines_need_the_token(page: Page, tmp_path: Path) -> None:
         page.get_by_label("Token").fill(found[1])
         page.keyboard.press("Enter")
         expect(page.get_by_text("There is no store")).to_be_visible()
-        page.get_by_role("button", name="New run").click()
+        page.get_by_test_id("stMainBlockContainer").get_by_role("link", name="New run").click()
         expect(page.get_by_role("heading", name="New run")).to_be_visible()
         page.goto(f"{url}/?token={found[1]}")
         expect(page.get_by_text("There is no store")).to_be_visible()

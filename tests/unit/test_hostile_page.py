@@ -81,7 +81,9 @@ def test_a_clone_of_a_strangers_run_starts_nothing(
     started: list[Any] = []
     monkeypatch.setattr(commands, "start", lambda *arguments: started.append(arguments))
     app = shown("run", run=trap.runs[name])
-    next(button for button in app.button if button.label == "Clone").click().run()
+    (link,) = [link.proto for link in app.get("page_link") if link.proto.label == "Clone"]
+    assert link.query_string == f"clone={trap.runs[name]}"
+    app.query_params["clone"] = trap.runs[name]
     app._page_hash = app.session_state["pages"]["new"]._script_hash
     app.run()
     assert not app.exception

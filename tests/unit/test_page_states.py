@@ -57,7 +57,7 @@ def test_a_store_that_is_not_there_yet_leads_to_a_new_run(shown: Any) -> None:
     app = shown()
     assert not app.exception
     assert "There is no store" in said(app)
-    assert [button.label for button in app.button] == ["New run"]
+    assert [link.proto.label for link in app.get("page_link")] == ["New run"]
 
 
 def test_an_empty_store_says_how_to_begin(store: str, shown: Any) -> None:
