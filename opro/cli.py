@@ -138,7 +138,7 @@ def run(  # noqa: PLR0913 - its parameters are the options of the command
     if dry_run:
         from opro.dry_runs import rehearse
 
-        asyncio.run(rehearse(config, seeds or count or 1, as_json=as_json))
+        asyncio.run(rehearse(config, seeds or count or 1, judged=judged, as_json=as_json))
         return
     from opro.sessions import study
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import typer
+
 from opro.errors import OproError
 
 NEWEST = 30
@@ -40,13 +42,13 @@ def kind(begun: str) -> list[str]:
     return _fitting(begun, known_names("model", MODELS))
 
 
-def run(begun: str) -> list[str]:
-    """Return `last` and the newest runs of the default store, or of $OPRO_STORE."""
+def run(context: typer.Context, begun: str) -> list[str]:
+    """Return `last` and the newest runs of the store that the line names so far, else of $OPRO_STORE or the default."""
     from opro.reader import Reader
     from opro.store import default_store
 
     try:
-        runs = Reader(default_store()).runs()
+        runs = Reader(context.params.get("store") or default_store()).runs()
     except OproError:
         return []
     return _fitting(begun, ["last", *(one.id for one in runs[: -NEWEST - 1 : -1])])

@@ -18,7 +18,7 @@ from opro.protocols import Foreseeable, Problem
 from opro.reader import Reader
 from opro.reopening import reopened
 from opro.screen import screen
-from opro.verdict_cost import verdict_estimates
+from opro.verdict_cost import planned_verdict, verdict_estimates
 
 FREE = "No model is asked, so nothing is paid for."
 THERE = "The verdict is there already: nothing is asked."
@@ -28,16 +28,19 @@ Parts = Mapping[str, Sequence[Estimate]]
 """What is estimated, by what a budget is for."""
 
 
-async def rehearse(config: RunConfig, count: int, *, as_json: bool) -> None:
-    """Print what `count` runs of a config will cost."""
+async def rehearse(config: RunConfig, count: int, *, judged: bool = False, as_json: bool) -> None:
+    """Print what `count` runs of a config will cost, and with `judged` their verdicts."""
     agree_to(config)
     problem = build_problem(seeded(config, count)[0])
     announce(screen(stderr=as_json), problem)
     check_searchable(config, problem)
     models = outlined_models(config, problem)
     estimates = await estimate(config, problem, models.optimizer, models.scorer)
+    if judged:
+        estimates += await planned_verdict(config, problem, models, estimates)
     length = " to the last step" if config.steps else ""
-    title = f"estimate for {count} run{'s' if count > 1 else ''}{length}; failed tries not foreseen"
+    runs = f"{count} run{'s' if count > 1 else ''}{' with verdict' if judged else ''}"
+    title = f"estimate for {runs}{length}; failed tries not foreseen"
     _print(title, {"one run": estimates}, config.caps, count=count, as_json=as_json)
     if not as_json:
         _say(_remarks(config, problem, models))

@@ -104,6 +104,17 @@ def examinable(run: RunRecord, problem: Problem) -> Examinable:
     return problem
 
 
+def check_examinable(problem: Problem, name: str) -> Examinable:
+    """Return a problem that keeps something for a verdict.
+
+    Raises:
+        ConfigError: it keeps nothing.
+    """
+    if not isinstance(problem, Examinable) or problem.examines:
+        raise ConfigError(f"{name} keeps no examples away from the optimization: leave --verdict out")
+    return problem
+
+
 def check_searchable(config: RunConfig, problem: Problem) -> None:
     """Raise a ConfigError if a search would score with what is kept away from it for its verdict."""
     if isinstance(problem, Examinable) and problem.examines and config.proposer != EXAMINER:

@@ -1,6 +1,6 @@
 """From the stored trials of a run to what is said of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -193,10 +193,15 @@ def by_role(spent: Sequence[Spending]) -> list[Spending]:
 
 def contestant(spec: RunSpec) -> str:
     """Return what a verdict calls a run: its proposer, and the control where it is one, such as the model `uniform`."""
-    control = spec.config.get("options", {}).get("control", "none")
-    if control == "none" and spec.model == "uniform":
-        control = spec.model
-    return spec.proposer if control == "none" else f"{spec.proposer} ({control})"
+    return name_of(spec.proposer, spec.model, spec.config.get("options", {}))
+
+
+def name_of(proposer: str, model: str, options: Mapping[str, Any]) -> str:
+    """Return what a verdict calls the runs of a proposer with these settings."""
+    control = options.get("control", "none")
+    if control == "none" and model == "uniform":
+        control = model
+    return proposer if control == "none" else f"{proposer} ({control})"
 
 
 def finalist(reader: Reader, run: RunRecord) -> Trial:

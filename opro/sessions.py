@@ -22,11 +22,11 @@ from opro.console import (
     summary_table,
 )
 from opro.equipment import open_ledger
-from opro.errors import BudgetError, ConfigError
+from opro.errors import BudgetError
 from opro.examination import is_evaluation
+from opro.opening import check_examinable
 from opro.passwords import masked
 from opro.probing import is_probe, probe_report
-from opro.protocols import Examinable, Problem
 from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Status
 from opro.report import by_role, contestant, summarize, verdict
@@ -52,7 +52,7 @@ async def study(
     agree_to(config)
     problems = [build_problem(each) for each in configs]
     if judged:
-        _check_examinable(problems[0], config.problem)
+        check_examinable(problems[0], config.problem)
     runs: list[str] = []
     announce(console, problems[0])
     with closing(Workbench(store)) as workbench:
@@ -97,12 +97,6 @@ def _halves(reader: Reader, run: RunRecord, store: str | None) -> tuple[str, ...
     if any(amount <= 0 for amount in left.values()):
         raise BudgetError(f"{run.id} left nothing of its budget for a verdict; {_larger('verdict', run.id, store)}")
     return tuple(f"{amount / 2:.9f}{unit}" for unit, amount in left.items())
-
-
-def _check_examinable(problem: Problem, name: str) -> None:
-    """Raise a ConfigError for a problem that keeps nothing for a verdict."""
-    if not isinstance(problem, Examinable) or problem.examines:
-        raise ConfigError(f"{name} keeps no examples away from the optimization: leave --verdict out")
 
 
 async def score(config: RunConfig, store: str | None, *, as_json: bool) -> None:

@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from opro.build import problem_fingerprint
-from opro.config import run_config
+from opro.config import RunConfig, run_config
 from opro.demand import Demand, Foreseen
 from opro.errors import ConfigError
 from opro.estimate import Estimate, estimate, priced
 from opro.examination import blind_limits, blind_options, entrants
-from opro.opening import Outlines, examinable, outlined_models
+from opro.opening import Outlines, check_examinable, examinable, outlined_models
 from opro.outline import Outline
 from opro.prices import read_prices
 from opro.protocols import Examinable, Examination, Foreseeable, Problem, Remembering
-from opro.reader import Reader
+from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Spending, Status
 from opro.reopening import alike
-from opro.report import BLIND, NOTHING_SPENT, by_role, contestant, summarize
+from opro.report import BLIND, NOTHING_SPENT, by_role, contestant, name_of, summarize
 from opro.types import Question
 
 DRAWING = "best of N"
@@ -66,6 +66,29 @@ async def verdict_estimates(
     return parts
 
 
+def _draws(config: RunConfig) -> bool:
+    """Say whether candidates are drawn blindly for the verdict on a run of this config."""
+    return name_of(config.proposer, config.model, config.options) == "opro"
+
+
+async def planned_verdict(
+    config: RunConfig, problem: Problem, models: Outlines, search: Sequence[Estimate]
+) -> list[Estimate]:
+    """Return what the verdict on a run that is not made yet will take, told by what its `search` will.
+
+    Raises:
+        ConfigError: the problem keeps nothing for a verdict.
+    """
+    kept = check_examinable(problem, config.problem)
+    drawing = [replace(one, role=f"{one.role}, {DRAWING}") for one in search if _draws(config)]
+    texts = [one.text for one in problem.start(config.seed)[:1]]
+    texts += [*kept.rivals.values(), *(_unknown(kept, seed) for seed in range(2 if drawing else 1))]
+    exam = kept.examination(list(dict.fromkeys(texts)))
+    asked = config.model_copy(update={"proposer": EXAMINER, "options": {}, "steps": 0, "trials": None})
+    examination = await estimate(asked, exam, None, models.scorer)
+    return [*drawing, *(replace(one, role=f"{one.role}, {EXAMINATION}") for one in examination)]
+
+
 def _left(reader: Reader, run: RunRecord, kept: Examinable, *, best_of_n: bool) -> _Left:
     """Return what is not there yet.
 
@@ -101,9 +124,9 @@ def _drawing_left(reader: Reader, run: RunRecord) -> float:
     return max(needed - summarize(reader, made).trials, 0) / needed
 
 
-def _unknown(kept: Examinable) -> str:
-    """Return a text in the place of the best of those that are still to be drawn."""
-    return kept.imagine(Random(0)) if isinstance(kept, Foreseeable) else "the best of N"
+def _unknown(kept: Examinable, seed: int = 0) -> str:
+    """Return a text in the place of the best of those that are still to be found or drawn."""
+    return kept.imagine(Random(seed)) if isinstance(kept, Foreseeable) else f"the best of N, {seed}"
 
 
 def _made(reader: Reader, run: RunRecord, exam: Examination) -> RunRecord | None:

@@ -165,6 +165,19 @@ def test_the_command_foresees_a_verdict_and_records_nothing(opro: Command, store
     workbench.close()
 
 
+def test_a_run_foresees_the_verdict_that_is_to_follow_it(opro: Command, data: str) -> None:  # noqa: F811
+    asked = ("run", "instructions", "--set", f"task={data}", "--set", "train=40", "--steps", "2", "--dry-run", "--json")
+    alone = {str(one["role"]): one for one in lines(opro(*asked)[1])}
+    both = {str(one["role"]): one for one in lines(opro(*asked, "--verdict")[1])}
+    names = [*alone, *(f"{role}, best of N" for role in alone), "scorer, verdict"]
+    assert list(both) == names
+    assert both["scorer, best of N"]["requests"] == alone["scorer"]["requests"]
+    assert both["scorer, verdict"]["requests"] == 5 * 160  # found, drawn, start, step by step, no instruction
+    code, _, err = opro(*TSP, "--verdict")
+    assert code == 2
+    assert "leave --verdict out" in err
+
+
 def test_what_a_verdict_has_still_to_ask_is_foreseen(opro: Command, store: str, data: str) -> None:  # noqa: F811
     workbench, name, given = asyncio.run(searched(store, data))
     asyncio.run(workbench.examine(name, best_of_n=False, models=given))

@@ -298,10 +298,17 @@ def test_a_mistyped_thing_is_answered_with_the_nearest(opro: Command) -> None:
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("opro run ts", "tsp"), ("opro run tsp --proposer ev", "evolution"), ("opro show la", "last")],
+    [
+        ("opro run ts", "tsp"),
+        ("opro run tsp --proposer ev", "evolution"),
+        ("opro show la", "last"),
+        ("opro show --store {named} la", "last"),
+    ],
 )
-def test_the_shell_completes_names(opro: Command, store: str, words: str, offered: str) -> None:
+def test_the_shell_completes_names(opro: Command, store: str, tmp_path: Path, words: str, offered: str) -> None:
     opro("run", "linear-regression", *FREE)
+    if "{named}" in words:
+        words, store = words.format(named=store), str(tmp_path / "none.db")
     count = str(len(words.split()) - 1)
     line = [sys.executable, "-c", "from opro.cli import main; import sys; sys.argv[0] = 'opro'; main()"]
     asked = {"_OPRO_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": count, "OPRO_STORE": store}
