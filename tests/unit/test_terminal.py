@@ -475,7 +475,14 @@ def test_a_second_ctrl_c_ends_at_once_and_the_store_is_whole(tmp_path: Path, sto
     work = "await asyncio.to_thread(time.sleep, 0 if candidates[0].text == '1' else 120)"
     file.write_text(MINE.replace("{work}", work))
     line = [sys.executable, "-m", "opro", "run", f"{file}:Mine", *FREE, "--store", store]
-    process = subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=ROOT)
+    process = subprocess.Popen(
+        line,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
+    )
     try:
         wait_for(lambda: Path(store).exists() and _trials(store) == 1)
         time.sleep(0.5)
