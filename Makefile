@@ -1,6 +1,7 @@
 # make demo    the first thing to try: a language model optimizes two problems in this terminal
 # make ui      the page, with what make demo found
-# make test    everything that proves the workbench (fetches the default model once)
+# make test    what proves the workbench (fetches the default model once); JOBS processes at once
+# make test-slow  what takes longer: the README's main job with the default model, and long trials of faults
 # make test-vllm  the vLLM backend, with vLLM's CPU build in an environment of its own (large, made once)
 # make test-install  what users install: every extra resolved on every Python, and the core alone in an environment
 # make check   format, lint, types and import layers
@@ -13,8 +14,9 @@ VLLM_VENV ?= .venv-vllm
 BIN := $(VENV)/bin
 INSTALL := PYTHON=$(PYTHON) scripts/install.sh $(VENV)
 STORE := demo.db
+JOBS := 2
 
-.PHONY: demo ui test test-vllm test-install check bench screenshots clean
+.PHONY: demo ui test test-slow test-vllm test-install check bench screenshots clean
 
 $(BIN)/opro: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
@@ -42,7 +44,10 @@ ui: $(VENV)/ui
 	$(BIN)/opro ui --store $(STORE)
 
 test: $(VENV)/dev
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+test-slow: $(VENV)/dev
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -m slow
 
 test-vllm:
 	PYTHON=$(PYTHON) scripts/vllm_env.sh $(VLLM_VENV)

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,8 +65,19 @@ def browser() -> Iterator[Browser]:
         made.close()
 
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note which tests failed, for the fixture that shows what they saw."""
+    made = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or made.failed
+    return made
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A fresh tab; what the page's own scripts complain of fails the test, unless it is that the server has ended."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     made = context.new_page()
@@ -74,5 +85,7 @@ def page(browser: Browser) -> Iterator[Page]:
     errors: list[str] = []
     made.on("pageerror", lambda error: errors.append(str(error)))
     yield made
+    if request.node.stash.get(FAILED, False):
+        sys.stdout.write(f"{made.url} showed:\n{made.inner_text('body', timeout=5000)}\nerrors: {errors}\n")
     context.close()
     assert [error for error in errors if not LOST.search(error)] == []

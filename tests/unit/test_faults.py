@@ -95,6 +95,7 @@ def random_budget(random: Random) -> tuple[str, float]:
     return ("tok", amount) if random.random() < 0.5 else ("usd", amount * 2e-4)
 
 
+@pytest.mark.slow
 async def test_200_random_budgets_are_never_exceeded_and_nothing_paid_is_lost(store: str, tmp_path: Path) -> None:
     prices = tmp_path / "prices.toml"
     prices.write_text(PRICES)

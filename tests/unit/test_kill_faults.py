@@ -53,6 +53,7 @@ def sound_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[obj
     return finished(store), time.perf_counter() - began
 
 
+@pytest.mark.slow
 def test_a_run_with_faults_that_is_killed_ten_times_ends_as_if_nothing_had_been(
     tmp_path: Path, sound_run: tuple[list[object], float]
 ) -> None:

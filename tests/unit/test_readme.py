@@ -44,6 +44,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "OPRO_STORE": str(folder / "store.db"), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_main_job_goes_from_two_tables_and_a_prompt_to_a_verdict_in_the_terminal(tmp_path: Path) -> None:
     lines = [line for line in _blocks("A better prompt for your own task", "")[0].splitlines() if line]
