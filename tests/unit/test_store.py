@@ -2,6 +2,9 @@
 
 import sqlite3
 import stat
+import subprocess
+import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +32,7 @@ from opro.types import (
     Usage,
 )
 
+ROOT = Path(__file__).parents[2]
 NO_TOKENS = Usage()
 SPEC = RunSpec(
     problem="hill",
@@ -151,6 +155,34 @@ def test_two_runs_in_one_store_do_not_mix(store: str) -> None:
     first.record_step([Trial(0, 0, Candidate("x"), Evaluation(1.0))], asking=0, scoring=0)
     second.record_step([Trial(0, 0, Candidate("y"), Evaluation(2.0))], asking=0, scoring=0)
     assert [trial.text for trial in Reader(store).trials(second.run)] == ["y"]
+
+
+ANOTHER = """
+import sys
+from opro.reader import Reader
+from opro.records import Status
+from opro.store import Store
+from tests.unit.test_store import SPEC
+store = Store(sys.argv[1])
+store.new_run(SPEC).finish(Status.DONE, "")
+reader = Reader(sys.argv[1])
+print(*(len(reader.steps(run.id)) for run in reader.runs()))
+reader.close()
+store.close()  # the last one to close a store tidies up
+"""
+
+
+def test_processes_that_share_a_store_lose_nothing(store: str, journal: Journal) -> None:
+    Reader(store).runs()
+    for step in range(3):  # the other process comes and goes while this one is at work
+        journal.step = step
+        journal.record_step([], asking=0.0, scoring=0.0)
+        other = [sys.executable, "-c", ANOTHER, store]
+        seen = subprocess.run(other, check=True, cwd=ROOT, capture_output=True, text=True).stdout.split()
+        assert seen == [str(step + 1), *["0"] * (step + 1)]
+    assert len(Reader(store).runs()) == 4
+    with closing(sqlite3.connect(store)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def test_a_run_is_alive_until_it_is_finished(store: str, journal: Journal) -> None:
