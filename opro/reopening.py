@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluators import PROBLEMS
+from opro import trust
 from opro.build import build_problem, is_problem_of
 from opro.config import RunConfig, run_config
+from opro.consent import code_of
 from opro.errors import ConfigError
 from opro.opening import check_same_problem
 from opro.places import movable, placed
@@ -20,8 +22,10 @@ def reopened(run: RunRecord, changes: Mapping[str, Any]) -> tuple[RunConfig, Pro
     A setting whose default has changed since then is taken as it was meant, if that makes the problem of the run.
 
     Raises:
-        ConfigError: the problem is not what it was when the run began, or `set` has settings that say something else.
+        ConfigError: the problem is not what it was when the run began, `set` has settings that say something else, or
+            the problem is made of code to which nobody has agreed.
     """
+    trust.check(code_of(run_config(run.spec.config)))
     places: Mapping[str, Any] = changes.get("set", {})
     made: Any = getattr(find("problem", run.spec.config["problem"], PROBLEMS), "Config", None)
     _check_places(made, places)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import opro
 from opro import trust
 from opro.build import build_model, build_problem, build_proposer
 from opro.config import run_config
@@ -126,14 +127,22 @@ def test_looking_runs_nothing_sends_nothing_and_writes_nothing_elsewhere(
 
 
 @pytest.mark.parametrize("name", ["problem", "module", "proposer", "kind", "system", "key", "usual-key", "prices"])
-@pytest.mark.parametrize("command", ["resume", "verdict"])
+@pytest.mark.parametrize("command", [["resume"], ["verdict"], ["verdict", "--dry-run"]])
 def test_going_on_asks_first_and_without_anybody_to_ask_refuses(
-    trap: Trap, here: Command, name: str, command: str
+    trap: Trap, here: Command, name: str, command: list[str]
 ) -> None:
-    code, said, error = here(command, trap.runs[name])
+    code, said, error = here(*command, trap.runs[name])
     assert (code, error.count("\n")) == (2, 1), error
-    assert "--yes" in error
+    assert "--yes" in error or "--dry-run" in command
     assert is_plain(said + error)
+    assert not trap.was_sprung
+
+
+@pytest.mark.parametrize("go_on", [opro.resume, opro.verdict])
+@pytest.mark.parametrize("name", ["problem", "module", "proposer", "kind"])
+def test_going_on_from_python_runs_nothing_to_which_nobody_has_agreed(trap: Trap, name: str, go_on: Any) -> None:
+    with pytest.raises(ConfigError, match="nobody has agreed"):
+        go_on(trap.runs[name], store=trap.store)
     assert not trap.was_sprung
 
 
