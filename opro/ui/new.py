@@ -26,6 +26,9 @@ FIRST = {"instructions": ("task", "data", "position", "reply_tokens", "train", "
 EASY = "linear-regression"
 """The problem that the form begins with: it takes seconds, and the default model solves it."""
 
+CLONED = "cloned"
+"""Where a session keeps which run it has filled the form from."""
+
 MODELS = ("local", "openai:NAME@http://127.0.0.1:8000/v1", "openai:NAME", "vllm:HUB_ID", "uniform")
 
 
@@ -68,23 +71,22 @@ def _optimization(store: str) -> None:
 def _clone(reader: Reader | None) -> None:
     """Fill the form with the config of the run that the address names, once."""
     name = st.query_params.get("clone", "")
-    if not name or st.session_state.get("cloned") == name:
+    if not name or st.session_state.get(CLONED) == name:
         return
     found = next((run for run in reader.runs() if run.id == name), None) if reader else None
     if found is None:
         st.warning(f"There is no run {parts.literal(name)} in this store.")
         return
-    _fill(found.spec.config, name)
+    st.session_state[CLONED] = name
+    _fill(found.spec.config)
 
 
 def _empty() -> None:
-    _fill({}, "")
-    st.query_params.pop("clone", None)
+    _fill({})
 
 
-def _fill(config: Mapping[str, Any], run: str) -> None:
+def _fill(config: Mapping[str, Any]) -> None:
     st.session_state["clone"] = dict(config)
-    st.session_state["cloned"] = run
     st.session_state["form"] = st.session_state.get("form", 0) + 1
 
 

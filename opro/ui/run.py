@@ -13,7 +13,7 @@ from opro.reader import Reader
 from opro.records import RunRecord, Status
 from opro.report import contestant
 from opro.types import Trial
-from opro.ui import access, charts, commands, data, parts, run_answers, run_results, run_steps
+from opro.ui import access, charts, commands, data, new, parts, run_answers, run_results, run_steps
 
 WHO_MAY = (
     "This page runs files of yours that it was started with (`opro ui --allow FILE.py`); `opro show --trust` does all."
@@ -82,6 +82,7 @@ def _head(run: RunRecord, store: str) -> None:
             )
         if status != "running":
             st.button("Resume", icon=":material/resume:", on_click=_ask, args=(run.id,))
+        st.session_state.pop(new.CLONED, None)  # a click fills the form, also the second time
         parts.link("new", "Clone", ":material/content_copy:", help="A new run with changes", clone=run.id)
     if st.session_state.get(_RESUMING) == run.id:
         _resume(run, store)

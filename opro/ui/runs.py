@@ -140,7 +140,7 @@ def _row(run: RunRecord, standing: Standing) -> dict[str, Any]:
 
 
 def _actions(chosen: Sequence[RunRecord], store: str) -> None:
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         ids = [run.id for run in chosen]
         parts.link("run", "Open", ":material/timeline:", disabled=len(ids) != 1, run="".join(ids[:1]))
         parts.link("compare", "Compare", ":material/compare_arrows:", disabled=len(ids) < 2, runs=" ".join(ids))
