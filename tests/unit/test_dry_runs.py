@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ DEAD = "http://127.0.0.1:9/v1"
 TSP = ("run", "tsp", "--steps", "5", "--dry-run")
 
 
-def lines(out: str) -> list[dict[str, object]]:
+def lines(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
@@ -163,6 +164,18 @@ def test_the_command_foresees_a_verdict_and_records_nothing(opro: Command, store
     assert counted(workbench.reader, before) == 0
     assert len(workbench.reader.runs(baselines=True)) == runs
     workbench.close()
+
+
+def test_a_verdict_is_never_likely_to_take_more_than_at_most(opro: Command, store: str, data: str) -> None:  # noqa: F811
+    workbench, name, _ = asyncio.run(searched(store, data))
+    workbench.close()
+    with sqlite3.connect(store) as connection:  # a search that took more than drawing and examining can
+        connection.execute("update generations set prompt_tokens = 10000000, completion_tokens = 1000000")
+    made = lines(opro("verdict", name, "--dry-run", "--json")[1])
+    assert len(made) == 3
+    for one in made:
+        assert one["requests"] <= one["most_requests"]
+        assert all(one["likely"][name] <= one["most"][name] for name in ("prompt", "completion"))
 
 
 def test_a_run_foresees_the_verdict_that_is_to_follow_it(opro: Command, data: str) -> None:  # noqa: F811
