@@ -116,6 +116,13 @@ def test_an_audition_is_not_foreseen(opro: Command) -> None:
     assert "--budget" in err
 
 
+def test_how_long_replies_are_taken_to_be_is_said_where_nothing_limits_them(opro: Command, data: str) -> None:  # noqa: F811
+    asked = ("run", "instructions", "--set", f"task={data}", "--set", "train=40", "--dry-run")
+    assert "Replies of the scorer are taken to have about 200 tokens" in opro(*asked)[1]
+    assert "are taken to have" not in opro(*asked, "--set", "reply_tokens=30")[1]
+    assert "are taken to have" not in opro(*TSP)[1]
+
+
 async def searched(store: str, data: str) -> tuple[Workbench, str, Models]:  # noqa: F811
     given, workbench = models(), Workbench(store)
     return workbench, await optimized(workbench, data, given), given
