@@ -148,11 +148,15 @@ def honest_sizes(train: int, test: int) -> list[str]:
     return said
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Return "; did you mean ...?" for a name that is nearly one of those there are, else nothing."""
+def nearest(name: str, names: Sequence[str], usual: Sequence[str] = ()) -> str:
+    """Return "; did you mean ...?" for a name that is nearly one of those there are, else nothing.
+
+    Where none is near, one that is among the `usual` names of such a column may be meant.
+    """
     folded = {one.casefold(): one for one in names}
     near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
-    return f"; did you mean {folded[near[0]]!r}?" if near else ""
+    meant = folded[near[0]] if near else _by_name(usual, names, but="")
+    return f"; did you mean {meant!r}?" if meant else ""
 
 
 def _by_name(wanted: Sequence[str], columns: Sequence[str], *, but: str) -> str:
