@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 from evaluators.task_files import READERS, Row, read_bytes, read_rows, source_of
+from evaluators.task_guesses import ANSWERS, QUESTIONS, nearest
 from evaluators.task_hub import hub_rows
 from opro.errors import ConfigError, unknown
 
@@ -118,6 +119,8 @@ def load_texts(wanted: Wanted) -> Texts:
     Raises:
         ConfigError: there is no such data, a column or label is missing, or there is only one label.
     """
+    if not wanted.task.strip():
+        raise ConfigError(f"a task is needed: --set task=FILE, a folder, a hub id, or one of {', '.join(KNOWN)}")
     known = KNOWN.get(wanted.task)
     names = known.names if known else ()
     if wanted.data is not None and known is None:
@@ -187,12 +190,19 @@ def _pairs(file: Path, wanted: Wanted) -> Pairs:
 
 
 def _cells(rows: Sequence[Row], texts: Sequence[str], label: str) -> Pairs:
-    """Return texts and labels of rows; rows without a text or a label are left out."""
+    """Return texts and labels of rows; rows without a text or a label are left out.
+
+    Raises:
+        ConfigError: a column is missing; the message names those that there are.
+    """
     for number, row in enumerate(rows, 1):
         for name in (*texts, label):
             if name not in row:
                 known = ", ".join(map(repr, row))
-                raise ConfigError(f"there is no column {name!r} in row {number}; its columns are {known}")
+                setting, usual = ("label", ANSWERS) if name == label else ("text", QUESTIONS)
+                near = nearest(name, [*map(str, row)], usual)
+                say = f"{near} Say which: --set {setting}=COLUMN" if near else f": --set {setting}=COLUMN says which"
+                raise ConfigError(f"there is no column {name!r} in row {number}; its columns are {known}{say}")
     told = [row for row in rows if all(row[name] not in (None, "") for name in (*texts, label))]
     return [(" | ".join(str(row[name]).strip() for name in texts), str(row[label]).strip()) for row in told]
 

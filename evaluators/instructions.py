@@ -273,6 +273,11 @@ class Instructions:
             yield from self._quiz.questions(text, example)
 
     @property
+    def presumption(self) -> str:
+        """See Presuming."""
+        return self._quiz.presumption
+
+    @property
     def _races(self) -> bool:
         return self.config.racing and self.config.split == "train"
 

@@ -72,19 +72,20 @@ def bare_prompt(fields: Sequence[str], instruction: str) -> str:
     return "\n".join([*named, *([instruction] if instruction else [])])
 
 
-def strange_fields(text: str, columns: Sequence[str], others: Sequence[str]) -> list[str]:
-    """Return a note on words in braces that look like fields of a prompt, and are neither columns nor among others.
+def strange_fields(text: str, known: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return a note on words in braces that look like fields of a prompt, and are neither known nor among others.
 
-    In a prompt that has fields, a word is told only if it is nearly a column: others may be meant as they are.
+    In a prompt that has fields, a word is told only if it is nearly a known one, or stands for options that there are
+    not: others may be meant as they are.
     """
     named: list[str] = list(dict.fromkeys(map(str, _WORD.findall(text))))
-    words = [word for word in named if word not in (*columns, *others)]
-    near: dict[str, list[str]] = {word: get_close_matches(word, columns, n=1, cutoff=_ALIKE) for word in words}
+    words = [word for word in named if word not in (*known, *others)]
+    near: dict[str, list[str]] = {word: get_close_matches(word, known, n=1, cutoff=_ALIKE) for word in words}
     notes = [f"did you mean {{{found[0]}}} by {{{word}}}?" for word, found in near.items() if found]
-    if words and (notes or not fields_in(text, columns)):
+    if words and (notes or OPTIONS_SLOT in words or not fields_in(text, known)):
         listed = ", ".join(f"{{{word}}}" for word in words)
-        known = ", ".join(f"{{{column}}}" for column in columns)
-        notes.insert(0, f"{listed} in the prompt will be sent as it stands; the columns are {known}")
+        fields = ", ".join(f"{{{name}}}" for name in known)
+        notes.insert(0, f"{listed} in the prompt will be sent as it stands; fields may be {fields}")
     return ["; ".join(notes)] if notes else []
 
 

@@ -111,6 +111,16 @@ class Quiz:
             behind = self._request(self.layout.continued(prompt, said, self.final))
             yield Question(behind, min(self.tokens, FINAL_REPLY))
 
+    @property
+    def presumption(self) -> str:
+        """What is taken for granted of replies; nothing where they may not be longer."""
+        if self.tokens <= REPLY:
+            return ""
+        return (
+            f"Replies of the scorer are taken to have about {REPLY} tokens, as those of a model that reasons have, also"
+            " where a word would do; --set reply_tokens=N limits them."
+        )
+
     async def _asked(self, prompt: str | tuple[Message, ...]) -> Generation:
         if self.scorer is None:
             raise RuntimeError("a scorer model is needed: see `scored_by`")

@@ -24,7 +24,14 @@ ANSWERS = (
 OPTIONS = ("choices", "options")
 
 _ONLY_COUNTS = ("", "id", "idx", "index", "no", "nr", "row", "unnamed: 0")
-_CLASSES = ("label", "class", "category", "sentiment", "intent", "topic")
+_CLASSES = frozenset(
+    (
+        *("label", "labels", "class", "classes", "category", "categories", "sentiment", "intent", "topic", "emotion"),
+        *("label_text", "label_name", "class_name", "mood", "tag", "department", "language", "genre", "stance"),
+    )
+)
+"""Names of columns that say that their values are labels."""
+
 _NUMBER = re.compile(r"[\s$€£]*[-+]?\d[\d,. ]*(?:/\d+)?\s*%?")
 _MOST_LABELS = 20
 _LONGEST_LABEL = 40  # characters
@@ -74,19 +81,48 @@ def guessed_kind(golds: Sequence[str], column: str, *, options: bool) -> str:
 
     Letters, places and texts of options are a choice. Two words that affirm and deny are a boolean. Numbers are
     numbers, but for the few of a column that is called "label" or the like. A few short answers that come again and
-    again are labels; all others are texts.
+    again are labels, and so is any number of them in a column that is called so; all others are texts.
     """
     if options:
         return "choice"
-    counted = Counter(" ".join(gold.casefold().split()) for gold in golds)
+    counted = _counted(golds)
     if any(counted.keys() <= {*pair} for pair in PAIRS):
         return "boolean"
-    named = column.casefold() in _CLASSES
+    named = _is_of_labels(column)
     numbers = sum(_NUMBER.fullmatch(gold) is not None for gold in golds)
     if numbers >= 0.95 * len(golds) and not (named and len(counted) <= _SCALE):
         return "number"
     few = 2 <= len(counted) <= min(_MOST_LABELS, len(golds) // 2)
-    return "labels" if few and max(map(len, counted)) <= _LONGEST_LABEL else "text"
+    short = few and max(map(len, counted)) <= _LONGEST_LABEL
+    return "labels" if short or (named and _repeat(counted)) else "text"
+
+
+def remarks_on_answers(golds: Sequence[str], column: str, kind: str, *, guessed: bool) -> list[str]:
+    """Return what is odd in right answers: all the same, or taken for texts in a column that is called "label"."""
+    counted = _counted(golds)
+    if len(counted) == 1 and len(golds) > 1:
+        said = "a prompt that always says it is always right"
+        return [f"there is a single label: every right answer is {golds[0]!r:.60}, and {said}"]
+    if not (guessed and kind == "text" and _is_of_labels(column)):
+        return []
+    return [
+        f"the column {column!r} was taken for texts, not for labels, as its values hardly repeat: {len(counted):,} in"
+        f" {len(golds):,} rows; if they are labels: --set kind=labels"
+    ]
+
+
+def _counted(golds: Sequence[str]) -> Counter[str]:
+    return Counter(" ".join(gold.casefold().split()) for gold in golds)
+
+
+def _is_of_labels(column: str) -> bool:
+    """Say whether the name of a column says that its values are labels."""
+    return column.strip().casefold().replace(" ", "_") in _CLASSES
+
+
+def _repeat(counted: Counter[str]) -> bool:
+    """Say whether at least half of the rows have a value that other rows have, too, and there are several values."""
+    return len(counted) > 1 and 2 * sum(n for n in counted.values() if n > 1) >= counted.total()
 
 
 def training_rows(n: int) -> int:
@@ -112,11 +148,15 @@ def honest_sizes(train: int, test: int) -> list[str]:
     return said
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Return "; did you mean ...?" for a name that is nearly one of those there are, else nothing."""
+def nearest(name: str, names: Sequence[str], usual: Sequence[str] = ()) -> str:
+    """Return "; did you mean ...?" for a name that is nearly one of those there are, else nothing.
+
+    Where none is near, one that is among the `usual` names of such a column may be meant.
+    """
     folded = {one.casefold(): one for one in names}
     near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
-    return f"; did you mean {folded[near[0]]!r}?" if near else ""
+    meant = folded[near[0]] if near else _by_name(usual, names, but="")
+    return f"; did you mean {meant!r}?" if meant else ""
 
 
 def _by_name(wanted: Sequence[str], columns: Sequence[str], *, but: str) -> str:

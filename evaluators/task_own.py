@@ -11,7 +11,7 @@ from evaluators.task_benchmarks import Loaded
 from evaluators.task_columns import OPTIONS_SLOT, QUESTION_FIELD, Columns, cell, examples_of, listed
 from evaluators.task_config import TaskConfig
 from evaluators.task_files import Row, Rows
-from evaluators.task_guesses import guessed_columns, guessed_kind, option_columns, training_rows
+from evaluators.task_guesses import guessed_columns, guessed_kind, option_columns, remarks_on_answers, training_rows
 from evaluators.task_splits import Part
 from opro.errors import ConfigError
 
@@ -31,6 +31,8 @@ class _Reading:
     kind: str
     labels: tuple[str, ...]
     fields: tuple[str, ...]
+    ours: tuple[str, ...]
+    """Fields that a prompt may have beside the columns."""
 
 
 def own_data(splits: Mapping[str, Rows], config: TaskConfig, prompts: Sequence[str]) -> Loaded:
@@ -47,8 +49,10 @@ def own_data(splits: Mapping[str, Rows], config: TaskConfig, prompts: Sequence[s
     made = [examples_of(rows.rows, columns) for rows in used]
     part = Part(made[0][0], made[1][0] if test else None)
     notes = [note for rows, (_, told) in zip(used, made, strict=True) for note in (*rows.notes, *told)]
+    golds = [example.gold for examples, _ in made for example in examples]
+    notes += remarks_on_answers(golds, read.answer, read.kind, guessed=not config.kind)
     others = [name for name in read.names if name != read.answer]
-    notes += [note for text in prompts for note in strange_fields(text, others, (read.answer, *read.fields))]
+    notes += [note for text in prompts for note in strange_fields(text, [*others, *read.ours], (read.answer,))]
     count = None if test else training_rows(len(part.train))
     return Loaded(
         (part,),
@@ -77,13 +81,14 @@ def _reading(rows: Sequence[Row], config: TaskConfig, prompts: Sequence[str]) ->
     if config.labels and kind != "labels":
         raise ConfigError(f"`labels` are for the kind `labels`, not {kind!r}")
     labels = (config.labels or LabelsKind.of(golds).labels) if kind == "labels" else ()
-    ours = [QUESTION_FIELD, *([OPTIONS_SLOT] if choices or labels else [])]
-    fields = common_fields(prompts, [*names, *(name for name in ours if name not in names)], answer)
+    slots = (QUESTION_FIELD, OPTIONS_SLOT) if choices or labels else (QUESTION_FIELD,)
+    ours = tuple(name for name in slots if name not in names)
+    fields = common_fields(prompts, [*names, *ours], answer)
     if fields and config.template and (QUESTION_FIELD not in fields or QUESTION_FIELD in names):
         raise ConfigError("your prompt has fields, so `template` would have no effect: leave one of them out")
     if choices and fields and OPTIONS_SLOT not in fields and QUESTION_FIELD not in fields:
         raise ConfigError("your prompt does not show the options: write {options} where they shall stand")
-    return _Reading(names, question, answer, choices, kind, labels, fields)
+    return _Reading(names, question, answer, choices, kind, labels, fields, ours)
 
 
 def _options(rows: Sequence[Row], question: str, answer: str) -> tuple[str, ...]:

@@ -50,6 +50,8 @@ def load_task(config: TaskConfig, prompts: Sequence[str] = (), supply: Supply = 
 
 
 def _loaded(config: TaskConfig, prompts: Sequence[str]) -> Loaded:
+    if not config.task.strip():
+        raise ConfigError("a task is needed: --set task=FILE, a folder, a hub id, or a known one, such as gsm8k")
     name, path = config.task, Path(config.task).expanduser()
     if name in KNOWN:
         _refuse_columns(config)

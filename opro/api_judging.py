@@ -5,11 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from opro.api import store_of, warnings_of
 from opro.config import run_config
-from opro.console import live_answers
 from opro.errors import BudgetError
 from opro.examination import Report, report
 from opro.handed import Handed, Model
@@ -19,7 +16,7 @@ from opro.records import Status
 from opro.results import Result
 from opro.running import run_here
 from opro.store import existing_store
-from opro.watching import is_wanted
+from opro.watching import shown_answers
 from opro.winning import Best, best_of
 from opro.workbench import Workbench
 
@@ -52,7 +49,7 @@ def verdict(  # noqa: PLR0913 - independent parts
         budget: caps on what the drawing, and then the examination, may cost: "2.50usd", "1e6tok" or "30min".
         best_of_n: hold it against the best of as many candidates as the run scored, drawn without showing the model
             any of them, too. That costs about as much as the run.
-        progress: whether to show how far it is, on standard error; None: in a terminal.
+        progress: whether to show how far it is, on standard error; None: in a terminal and in a notebook.
 
     Returns:
         The accuracies (`examined`), what may be said of them (`sentences`; `str(report)` is all of them), and the
@@ -107,7 +104,7 @@ def evaluate(  # noqa: PLR0913 - as above
         split: "test", the examples that a search with the same settings does not see, or "train", the others. To ask
             all, say `train=0`.
         store: path or URL of the store; $OPRO_STORE or a file in the user's data directory if None.
-        progress: whether to show how far it is, on standard error; None: in a terminal.
+        progress: whether to show how far it is, on standard error; None: in a terminal and in a notebook.
         **settings: fields of `opro.RunConfig`, such as `budget`; every other name is a setting of "instructions", such
             as `question`, `answer`, `kind` or `position`.
 
@@ -174,7 +171,7 @@ async def _judged(
         config = run_config(record.spec.config)
         problem = handed.again(config)
         async with handed.models(config.concurrency) as models:
-            with live_answers(_console(progress), "answers of the scorer"):
+            with shown_answers(progress, "answers of the scorer"):
                 made = await workbench.examine(
                     record.id, budget=budget, best_of_n=best_of_n, problem=problem, models=models
                 )
@@ -196,7 +193,7 @@ async def _evaluated(
     config, problem = handed.begin(settings)
     with closing(Workbench(store)) as workbench:
         async with handed.models(config.concurrency) as models:
-            with live_answers(_console(progress), "answers of the scorer"):
+            with shown_answers(progress, "answers of the scorer"):
                 made = await workbench.run(config, problem=problem, scorer=models.scorer)
         record = workbench.reader.run(made)
         if record.status is Status.STOPPED:
@@ -207,8 +204,3 @@ async def _evaluated(
 
 def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _console(progress: bool | None) -> Console:  # noqa: FBT001 - handed on
-    """Return where progress is shown: on standard error, or nowhere."""
-    return Console(stderr=True, quiet=not is_wanted(progress))

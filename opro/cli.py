@@ -16,6 +16,7 @@ from typer.main import get_command
 from opro import cli_about, cli_best, cli_catalog, cli_probe, cli_prompts, completing
 from opro.cli_options import (
     BudgetOption,
+    Commands,
     ConcurrencyOption,
     DeadlineOption,
     DryRunOption,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from opro.config import RunConfig
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

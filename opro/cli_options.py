@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from opro import completing
 from opro.errors import ConfigError, StoreError
@@ -99,6 +100,18 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
             read = {}
         values[name.strip()] = read["value"] if read.keys() == {"value"} else value  # a text of several lines is one
     return values
+
+
+class Commands(TyperGroup):
+    """The commands: on Ctrl-C each ends with a line and with 130, as a shell expects."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was typed."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.stderr.write("\nStopped.\n")
+            raise typer.Exit(130) from None
 
 
 def interruptible(work: Coroutine[Any, Any, None], store: str | None) -> None:

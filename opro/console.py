@@ -1,5 +1,6 @@
 """What the command shows in a terminal."""
 
+import logging
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
@@ -19,13 +20,15 @@ from opro.loop import Watcher
 from opro.paired import percent as shares
 from opro.probing import ProbeReport
 from opro.progress_lines import answer_lines, run_lines
-from opro.protocols import Announced, Problem
+from opro.protocols import Announced, Problem, Remarked
 from opro.records import Spending
 from opro.report import Summary
 from opro.screen import Sheet, clipped, screen
 from opro.texts import printable
 from opro.trajectory import Trajectory
 from opro.types import Direction, Trial
+
+_LOG = logging.getLogger("opro")
 
 LONGEST = 2000
 """Characters of a model's text that are shown; the rest stays in the store."""
@@ -230,7 +233,10 @@ def percent(gap: float | None) -> str:
 
 
 def announce(console: Console, problem: Problem) -> None:
-    """Say what a problem was made of, and what it guessed, before anything is spent."""
+    """Say what a problem was made of, what it guessed and what is odd in it, before anything is spent."""
     if isinstance(problem, Announced):
         for sentence in problem.announcements:
             console.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
+    if isinstance(problem, Remarked):
+        for remark in problem.remarks:
+            _LOG.warning("%s", remark)  # which tells it once, however often a run says it

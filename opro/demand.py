@@ -23,6 +23,10 @@ class Demand:
         """Return so many times as much."""
         return Demand(self.requests * factor, self.read * factor, self.written * factor)
 
+    def within(self, most: "Demand") -> "Demand":
+        """Return the same, but nothing of it more than at most."""
+        return Demand(min(self.requests, most.requests), min(self.read, most.read), min(self.written, most.written))
+
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:

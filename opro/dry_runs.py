@@ -14,7 +14,7 @@ from opro.console import announce, enough, estimate_table
 from opro.estimate import Estimate, estimate, suffices
 from opro.opening import Outlines, check_searchable, outlined_models
 from opro.probing import whole
-from opro.protocols import Foreseeable, Problem
+from opro.protocols import Foreseeable, Presuming, Problem
 from opro.reader import Reader
 from opro.reopening import reopened
 from opro.screen import screen
@@ -100,7 +100,8 @@ def _remarks(config: RunConfig, problem: Problem, models: Outlines) -> list[str]
     style = config.options.get("style", "auto")
     guessed = [models.optimizer.remark] if models.optimizer and models.optimizer.remark and style == "auto" else []
     races = isinstance(problem, Foreseeable) and problem.share < 1 and config.steps > 0
-    return [*guessed, *([RACES] if races else [])]
+    presumed = [problem.presumption] if isinstance(problem, Presuming) and problem.presumption else []
+    return [*guessed, *presumed, *([RACES] if races else [])]
 
 
 def _say(sentences: Iterable[str]) -> None:

@@ -326,6 +326,16 @@ class Foreseeable(Scored, Protocol):
         ...
 
 
+@runtime_checkable
+class Presuming(Protocol):
+    """A foreseeable problem whose questions rest on something that may be otherwise with the user's model."""
+
+    @property
+    def presumption(self) -> str:
+        """What is taken for granted and how to set it otherwise, a sentence; empty where nothing is."""
+        ...
+
+
 class LanguageModel(Protocol):
     """Continues a prompt. Wrappers (recording, retry, concurrency, budget) have the same protocol."""
 

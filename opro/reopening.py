@@ -1,6 +1,7 @@
 """Making the problem of a stored run again: as its settings were meant then, and from where its data lie now."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from evaluators import PROBLEMS
@@ -30,7 +31,10 @@ def reopened(run: RunRecord, changes: Mapping[str, Any]) -> tuple[RunConfig, Pro
     made: Any = getattr(find("problem", run.spec.config["problem"], PROBLEMS), "Config", None)
     _check_places(made, places)
     config = run_config({**run.spec.config, **changes, "set": {**run.spec.config["set"], **places}})
-    problem = build_problem(config)
+    try:
+        problem = build_problem(config)
+    except ConfigError as error:
+        raise _with_remedy(error, made, config.set) from error
     if not is_problem_of(run, problem) and hasattr(made, "former"):
         meant = config.model_copy(update={"set": made.former(config.set)})
         earlier = build_problem(meant)
@@ -52,6 +56,19 @@ def alike(problem: Problem, settings: Mapping[str, Any], others: Mapping[str, An
     unstated = taken & (ours.keys() ^ theirs.keys())
     compared = (ours.keys() | theirs.keys()) - elsewhere - unstated
     return all(name in ours and name in theirs and ours[name] == theirs[name] for name in compared)
+
+
+def _with_remedy(error: ConfigError, made: Any, settings: Mapping[str, Any]) -> ConfigError:
+    """Return an error with how to say where the data lie now, if some are not where they lay."""
+    paths = {name: settings.get(name) for name in (movable(made) if made is not None else ())}
+    gone = [name for name, path in paths.items() if isinstance(path, str) and _is_gone(Path(path))]
+    remedy = " ".join(f"--set {name}=NEW_PLACE" for name in gone)
+    return ConfigError(f"{error}; if it was moved: {remedy}") if gone else error
+
+
+def _is_gone(path: Path) -> bool:
+    """Say whether a path names what is no longer there; those of what was there are recorded whole."""
+    return path.is_absolute() and not path.exists()
 
 
 def _check_places(made: Any, places: Mapping[str, Any]) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from opro.addresses import parts_of
 from opro.errors import ConfigError
 from opro.folders import cache_folder, unwritable
 
@@ -67,8 +67,12 @@ def running(spec: str) -> Deed | None:
 
 
 def sending(variable: str, url: str) -> Deed | None:
-    """Return the deed of sending the key in an environment variable to a server; None for the key's own host."""
-    parts = urlsplit(url)
+    """Return the deed of sending the key in an environment variable to a server; None for the key's own host.
+
+    Raises:
+        ConfigError: there can be no server at the URL.
+    """
+    parts = parts_of(url)
     if parts.scheme == "https" and _OFFICIAL.get(variable) == parts.hostname:
         return None
     server = f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS.get(parts.scheme)}"

@@ -151,7 +151,10 @@ def _spent(reader: Reader, run: str, role: str) -> Spending:
 async def _drawing(
     reader: Reader, run: RunRecord, problem: Problem, models: Outlines, share: float
 ) -> Sequence[Estimate]:
-    """Return what drawing blindly takes: likely what the search took, for it scores as many candidates."""
+    """Return what drawing blindly takes: likely what the search took, for it scores as many candidates.
+
+    A search may have taken more than drawing can: its prompts grow, and a server's tokens may be shorter than ours.
+    """
     limits = blind_limits(run, summarize(reader, run).unique)
     config = run_config({**run.spec.config, **limits, "options": blind_options(run)})
     prices = read_prices(config.prices)
@@ -162,7 +165,8 @@ async def _drawing(
         most = Demand(one.most_requests, one.most.prompt, one.most.completion)
         model = models.optimizer if one.role == "optimizer" else models.scorer
         price = priced(model, prices) if model else None
-        estimates.append(Estimate.of(f"{one.role}, {DRAWING}", one.model, Foreseen(likely, most) * share, price))
+        amount = Foreseen(likely.within(most), most) * share
+        estimates.append(Estimate.of(f"{one.role}, {DRAWING}", one.model, amount, price))
     return estimates
 
 
@@ -173,6 +177,7 @@ def _examination(reader: Reader, run: RunRecord, scorer: Outline, left: _Left) -
     asked = max(spent.requests, 1)
     each = Demand(1, spent.usage.prompt / asked, spent.usage.completion / asked)
     longest = max((question.request.max_tokens for question in left.questions), default=each.written)
-    amount = Foreseen(each, replace(each, written=longest)) * left.requests
+    most = replace(each, written=longest)
+    amount = Foreseen(each.within(most), most) * left.requests
     name = config.scorer or config.model
     return Estimate.of(f"scorer, {EXAMINATION}", name, amount, priced(scorer, read_prices(config.prices)))

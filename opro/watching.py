@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from opro.config import RunConfig
-from opro.console import live_run
+from opro.console import live_answers, live_run
 from opro.judging import number
 from opro.loop import Watcher
 from opro.running import in_notebook
@@ -30,6 +30,16 @@ def shown(progress: bool | None, config: RunConfig, direction: Direction, watch:
             yield _both(line, watch)
         finally:
             line.end()
+
+
+@contextmanager
+def shown_answers(progress: bool | None, what: str) -> Generator[None]:  # noqa: FBT001
+    """Show how many answers of a scorer are there, if `progress` says so, or nothing and somebody looks."""
+    if not is_wanted(progress):
+        yield
+        return
+    with live_answers(Console(stderr=True), what):
+        yield
 
 
 def is_wanted(progress: bool | None) -> bool:  # noqa: FBT001

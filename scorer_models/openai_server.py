@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from opro.addresses import parts_of
 from opro.constraints import Choice, Constraint, Regex, Weighed
 from opro.errors import ConfigError, ModelError, RequestError
 from opro.types import Request
@@ -120,7 +121,7 @@ def address(spec: str) -> tuple[str, str]:
     lost = re.search(r"@([\w.-]+:\d+.*)", name)
     if lost:
         raise ConfigError(f"{lost[1]!r} is no URL: write http://{lost[1]}")
-    if not name or not urlsplit(url).hostname:
+    if not name or not parts_of(url).hostname:
         raise ConfigError(f"{spec!r} is no model: write NAME or NAME@URL, such as qwen@http://127.0.0.1:8000/v1")
     return name, url
 

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from opro.extras import require
 from opro.store import default_store
@@ -15,6 +16,15 @@ THEME = {
     "theme.showWidgetBorder": "true",
 }
 
+_SILENT = "logger.hideWelcomeMessage"
+"""Keeps Streamlit from printing links, which lack the token; older ones, such as 1.52, do not know it."""
+
+
+def _knows(option: str) -> bool:
+    """Say whether the installed Streamlit has an option; reading its value would settle others."""
+    run: Any = import_module("streamlit.web.cli").main.commands["run"]
+    return any(f"--{option}" in parameter.opts for parameter in run.params)
+
 
 def _reached(host: str) -> str:
     """Return by which address other machines reach this one."""
@@ -25,8 +35,8 @@ def _reached(host: str) -> str:
     return get_internal_ip() or socket.gethostname()
 
 
-def arguments(store: str | None, host: str, port: int, *, browser: bool) -> list[str]:
-    """Return the arguments of `streamlit` that serve the page."""
+def arguments(store: str | None, host: str, port: int, *, browser: bool, links: bool = True) -> list[str]:
+    """Return the arguments of `streamlit` that serve the page; without `links` it prints none of its own."""
     options = {
         "server.address": host,
         "server.port": str(port),
@@ -37,6 +47,7 @@ def arguments(store: str | None, host: str, port: int, *, browser: bool) -> list
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "viewer",
         "client.showErrorLinks": "false",
+        **({} if links or not _knows(_SILENT) else {_SILENT: "true"}),
         **THEME,
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
@@ -60,4 +71,4 @@ def serve(store: str | None, host: str, port: int, allowed: Sequence[Path], *, b
     if not own:
         access.token(f"http://{_reached(host)}:{port}")
     browser = browser and own  # without the token, what opens by itself is of no use
-    import_module("streamlit.web.cli").main(arguments(store, host, port, browser=browser))
+    import_module("streamlit.web.cli").main(arguments(store, host, port, browser=browser, links=own))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import datasets
 import pandas
@@ -371,6 +371,18 @@ def test_progress_is_shown_when_it_is_wanted_and_not_in_a_log_otherwise(
     assert "step 1 of 1: best 1, 2 evaluated" in capfd.readouterr().err
     search(store)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("progress", [False, None])
+def test_answers_are_counted_before_the_users_eyes_only_where_that_is_wanted(
+    store: str, capfd: pytest.CaptureFixture[str], progress: Literal[False] | None
+) -> None:
+    result = search(store)
+    opro.verdict(result, best_of_n=False, progress=progress)
+    opro.evaluate(ROWS, "Go carefully.", metric=exact, scorer=ask, store=store, progress=progress)
+    assert capfd.readouterr().err == ""
+    opro.evaluate(ROWS, "Go slowly.", metric=exact, scorer=ask, store=store, progress=True)
+    assert "answers of the scorer: " in capfd.readouterr().err
 
 
 async def test_in_a_notebook_the_plain_functions_work(store: str, monkeypatch: pytest.MonkeyPatch) -> None:

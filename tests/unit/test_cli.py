@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,11 @@ def test_a_toml_file_says_what_to_run_and_options_overrule_it(opro: Command, tmp
         (["run", "tsp", "--set", "instance=-1"], "instance = -1"),
         (["run", "tsp", "--option", "goals=[nan]"], "goals"),
         (["run", "examples/parabola.py:re"], "is no problem: it has no direction, start, brief, parse, evaluate"),
+        (["run", "instructions", "--set", "task="], "a task is needed: --set task=FILE"),
+        (["run", "icl", "--set", "task="], "a task is needed: --set task=FILE"),
+        (["run", "tsp", "--model", "openai:x@http://h:99999/v1", "--dry-run"], "'http://h:99999/v1' is no address"),
+        (["run", "tsp", "--model", "openai:x@http://h:port/v1", "--dry-run"], "'http://h:port/v1' is no address"),
+        (["run", "tsp", "--model", "openai:x@http://[::1/v1"], "'http://[::1/v1' is no address"),
         (["run", "nowhere.toml"], "cannot read nowhere.toml"),
         (["run", "mine.py:Problem"], "cannot import the problem 'mine.py:Problem'"),
     ],
@@ -261,6 +267,31 @@ def test_tables_of_problems_proposers_and_models(opro: Command) -> None:
 def test_help_loads_nothing_large() -> None:
     code = "import sys, opro.cli; sys.exit(bool({'torch', 'transformers', 'sqlalchemy', 'scipy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_ctrl_c_while_the_command_is_loaded_ends_it_without_a_word() -> None:
+    entry = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["opro"]
+    assert entry == "opro.__main__:main"
+    code = """
+import sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from opro.__main__ import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_ctrl_c_during_an_estimate_is_one_line(opro: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("opro.dry_runs.build_problem", interrupted)
+    assert opro("run", "tsp", "--dry-run") == (130, "", "\nStopped.\n")
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ DEAD = "http://127.0.0.1:9/v1"
 TSP = ("run", "tsp", "--steps", "5", "--dry-run")
 
 
-def lines(out: str) -> list[dict[str, object]]:
+def lines(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
@@ -115,6 +116,13 @@ def test_an_audition_is_not_foreseen(opro: Command) -> None:
     assert "--budget" in err
 
 
+def test_how_long_replies_are_taken_to_be_is_said_where_nothing_limits_them(opro: Command, data: str) -> None:  # noqa: F811
+    asked = ("run", "instructions", "--set", f"task={data}", "--set", "train=40", "--dry-run")
+    assert "Replies of the scorer are taken to have about 200 tokens" in opro(*asked)[1]
+    assert "are taken to have" not in opro(*asked, "--set", "reply_tokens=30")[1]
+    assert "are taken to have" not in opro(*TSP)[1]
+
+
 async def searched(store: str, data: str) -> tuple[Workbench, str, Models]:  # noqa: F811
     given, workbench = models(), Workbench(store)
     return workbench, await optimized(workbench, data, given), given
@@ -163,6 +171,18 @@ def test_the_command_foresees_a_verdict_and_records_nothing(opro: Command, store
     assert counted(workbench.reader, before) == 0
     assert len(workbench.reader.runs(baselines=True)) == runs
     workbench.close()
+
+
+def test_a_verdict_is_never_likely_to_take_more_than_at_most(opro: Command, store: str, data: str) -> None:  # noqa: F811
+    workbench, name, _ = asyncio.run(searched(store, data))
+    workbench.close()
+    with sqlite3.connect(store) as connection:  # a search that took more than drawing and examining can
+        connection.execute("update generations set prompt_tokens = 10000000, completion_tokens = 1000000")
+    made = lines(opro("verdict", name, "--dry-run", "--json")[1])
+    assert len(made) == 3
+    for one in made:
+        assert one["requests"] <= one["most_requests"]
+        assert all(one["likely"][name] <= one["most"][name] for name in ("prompt", "completion"))
 
 
 def test_a_run_foresees_the_verdict_that_is_to_follow_it(opro: Command, data: str) -> None:  # noqa: F811

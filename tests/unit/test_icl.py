@@ -410,3 +410,13 @@ def test_labels_of_ones_own_keep_their_names_though_a_known_task_uses_them(tmp_p
     rows = "".join(f"{'NUM' if i % 2 else 'LOC'} text {i}\n" for i in range(20))
     (tmp_path / "own.txt").write_text(rows)
     assert load_texts(Wanted(str(tmp_path / "own.txt"))).labels == ("LOC", "NUM")
+
+
+def test_a_missing_column_is_told_with_those_that_there_are_and_what_to_type(tmp_path: Path) -> None:
+    file = tmp_path / "tickets.csv"
+    file.write_text("message,kind\nlate again,delivery\ntoo dear,billing\n")
+    with pytest.raises(ConfigError, match=r"'message', 'kind'; did you mean 'message'\? Say which: --set text=COLUMN"):
+        load_texts(Wanted(str(file)))
+    with pytest.raises(ConfigError, match=r"'message', 'kind': --set label=COLUMN says which"):
+        load_texts(Wanted(str(file), text="message"))
+    assert load_texts(Wanted(str(file), text="message", label="kind")).labels == ("billing", "delivery")

@@ -65,6 +65,9 @@ def test_data_that_were_moved_are_named_anew_and_only_if_they_are_the_same(opro:
     (folder / "sums.csv").rename(moved)
     code, _, error = opro("resume", run, "--steps", "2")
     assert (code, "sums.csv" in error) == (2, True)
+    for command in (["resume", run], ["verdict", "last"], ["verdict", "last", "--dry-run"]):
+        code, _, error = opro(*command)
+        assert (code, error.endswith("; if it was moved: --set task=NEW_PLACE\n")) == (2, True), error
     code, _, error = opro("resume", run, "--steps", "2", "--set", f"task={changed}")
     assert (code, "is not what it was" in error) == (2, True)
     code, _, error = opro("resume", run, "--steps", "2", "--set", "reply_tokens=9")

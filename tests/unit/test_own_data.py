@@ -107,10 +107,31 @@ def test_a_wrong_name_of_a_column_names_the_nearest_and_lists_all(
         (["1", "2", "3"] * 9, "answer", "number"),
         (["Paris", "Rome", "Oslo", "Bern"], "answer", "text"),
         (["a long sentence that nobody would call a label"] * 9, "answer", "text"),
+        ([f"intent {i % 77}" for i in range(770)], "label", "labels"),
+        ([f"intent {i % 77}" for i in range(770)], "Labels", "labels"),
+        ([f"intent {i % 77}" for i in range(770)], "answer", "text"),
+        ([*"aabbccddefgh"], "category", "labels"),
+        ([*"aabbccddefgh"], "answer", "text"),
+        ([f"a {i}" for i in range(12)], "label", "text"),
     ],
 )
 def test_how_answers_are_read_is_guessed_from_them(golds: list[str], column: str, kind: str) -> None:
     assert guessed_kind(golds, column, options=False) == kind
+
+
+def test_where_the_labels_of_a_column_are_taken_for_texts_it_is_said_why_and_what_to_set(table: Write) -> None:
+    rows = [{"text": f"t {i}", "label": f"a {i}"} for i in range(30)]
+    (note,) = load(table(rows)).notes
+    assert "'label' was taken for texts" in note
+    assert "30 in 30 rows" in note
+    assert "--set kind=labels" in note
+    assert load(table(rows), kind="text").notes == ()
+    assert load(table(rows, "other.csv"), kind="labels").kind.name == "labels"
+
+
+def test_a_single_label_is_told(table: Write) -> None:
+    (note,) = load(table([{"text": f"t {i}", "label": "billing"} for i in range(30)])).notes
+    assert "there is a single label: every right answer is 'billing'" in note
 
 
 def test_options_in_columns_of_their_own_make_a_choice(table: Write) -> None:

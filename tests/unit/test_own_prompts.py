@@ -179,11 +179,33 @@ def test_rivals_of_a_prompt_with_fields_have_them_too(data: str) -> None:
 
 def test_a_word_in_braces_that_is_nearly_a_column_is_told(data: str) -> None:
     (remark,) = make(data, start="Classify: {reveiw}").remarks
-    assert remark.endswith("the columns are {review}, {product}; did you mean {review} by {reveiw}?")
+    assert remark.endswith(
+        "fields may be {review}, {product}, {question}, {options}; did you mean {review} by {reveiw}?"
+    )
     (remark,) = make(data, start="Classify {this}.").remarks
     assert "{this} in the prompt will be sent as it stands" in remark
     assert make(data, start="Classify {review} as {this}.").remarks == []
     assert make(data, start="Classify {question}: {options}", question="review").remarks == []
+    (remark,) = make(data, start="Classify {review} {optoins}").remarks
+    assert remark.endswith("did you mean {options} by {optoins}?")
+    (remark,) = make(data, start="Classify {review} {options}", kind="text").remarks
+    assert "{options} in the prompt will be sent as it stands" in remark
+
+
+@pytest.mark.parametrize("command", ["run", "eval"])
+def test_a_field_that_is_misspelt_is_told_before_anything_is_spent(opro: Command, data: str, command: str) -> None:
+    prompt = "Classify: {reveiw}"
+    chosen = {
+        "run": ["run", "instructions", "--set", f"task={data}", "--set", f"start={prompt}"],
+        "eval": ["eval", data, "--instruction", prompt],
+    }
+    line = [*chosen[command], "--set", "answer=mood"]
+    code, _, err = opro(*line, "--dry-run")
+    assert code == 0
+    assert err.count("did you mean {review} by {reveiw}?") == 1
+    code, _, err = opro(*line, "--scorer", "scripted:none.txt")
+    assert code != 0  # there is no such model
+    assert err.count("did you mean {review} by {reveiw}?") == 1
 
 
 def test_an_instruction_with_braces_that_are_no_fields_is_kept_letter_by_letter(sums: str) -> None:

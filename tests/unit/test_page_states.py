@@ -226,3 +226,11 @@ def test_streamlit_itself_is_told_what_the_command_tells_it() -> None:
     assert table["server"]["address"] == flags["--server.address"]
     assert table["theme"]["dark"]["primaryColor"] == flags["--theme.dark.primaryColor"]
     assert str(table["browser"]["gatherUsageStats"]).lower() == flags["--browser.gatherUsageStats"]
+
+
+def test_links_without_the_token_are_not_printed_where_a_token_is_needed() -> None:
+    command = serving.arguments("some.db", "0.0.0.0", 8501, browser=False, links=False)
+    known = serving._knows("logger.hideWelcomeMessage")
+    assert ("--logger.hideWelcomeMessage" in command) is known
+    assert "--logger.hideWelcomeMessage" not in serving.arguments("some.db", "127.0.0.1", 8501, browser=False)
+    assert not serving._knows("logger.nothing")
