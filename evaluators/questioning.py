@@ -171,8 +171,8 @@ async def raced(
     No candidate waits for another: whoever has finished a block, and is not dropped, goes on to its next.
     """
     names = [example.id for example in examples]
-    full = [_scores(one) for one in past if not one.metrics.get("dropped")]
-    race = Race(texts, survey(names, full, [_scores(one) for one in past if one.metrics.get("dropped")]), rules)
+    full = [_scores(one) for one in past if not one.dropped]
+    race = Race(texts, survey(names, full, [_scores(one) for one in past if one.dropped]), rules)
     parts: dict[Heat, list[Answer]] = {}
     flying: dict[asyncio.Task[list[Answer]], Heat] = {}
     counted = Headway(len(texts) * len(examples))
