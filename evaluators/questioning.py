@@ -150,7 +150,9 @@ def evaluation(
     scores = [answer.score for answer in answers if answer.score is not None]
     failed = len(answers) - len(scores)
     if not scores:
-        return Evaluation.failed(f"the scoring failed on all {failed} examples: {answers[0].failure}")
+        where = "the only example" if failed == 1 else f"all {failed} examples"
+        reason = f"the scoring failed on {where}: {answers[0].failure}"
+        return Evaluation(None, reason, metrics={"failed": float(failed)})
     share = accuracy(scores)
     metrics = {"n": float(len(scores)), "low": share.low, "high": share.high, "failed": float(failed)}
     metrics |= {"unread": float(sum(one.extracted is None and not one.failure for one in answers))}

@@ -98,6 +98,11 @@ class Evaluation:
             raise ValueError("an evaluation has either a value or a reason why there is none")
 
     @property
+    def unscored(self) -> bool:
+        """Whether there is no value because the scoring failed on every example, whatever the candidate is worth."""
+        return self.value is None and bool(self.metrics.get("failed"))
+
+    @property
     def dropped(self) -> bool:
         """Whether a race was left early, so that the value is only an estimate of what scoring in full would give."""
         return bool(self.metrics.get("dropped"))
