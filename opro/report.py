@@ -228,6 +228,8 @@ def full_best(trials: Sequence[Trial], direction: Direction) -> Trial | None:
 
 def verdict(reader: Reader, runs: Sequence[RunRecord]) -> Verdict:
     """Return what may be said of runs that differ in their seeds only, beside their baselines."""
+    if mute := _mute(reader, runs):
+        return Verdict((mute,))
     baselines: dict[str, list[Outcome]] = {}
     for run in runs:
         for baseline in reader.baselines_of(run.id):
@@ -236,6 +238,15 @@ def verdict(reader: Reader, runs: Sequence[RunRecord]) -> Verdict:
     said = judge(contestant(runs[0].spec), outcomes, baselines, runs[0].spec.direction)
     failures = [sentence for run in runs if (sentence := _failures(reader, run.id))]
     return replace(said, sentences=(*said.sentences, *failures))
+
+
+def _mute(reader: Reader, runs: Sequence[RunRecord]) -> str:
+    """Say that no reply of a scorer could be read, empty where some could or none was asked for."""
+    counts = [reader.unread_answers(run.id, 1)[:2] for run in runs]
+    if not all(asked and unread == asked for unread, asked in counts):
+        return ""
+    asked = sum(asked for _, asked in counts)
+    return f"None of the scorer's {asked:,} replies could be read, so nothing is compared."
 
 
 def _failures(reader: Reader, run: str) -> str:
