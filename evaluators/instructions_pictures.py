@@ -79,10 +79,6 @@ def _short(text: str) -> str:
     return hover(text if len(text) <= _SHORT else f"{text[:_SHORT]}…")
 
 
-def _dropped(trial: Trial) -> bool:
-    return bool(trial.evaluation.metrics.get("dropped"))
-
-
 def _by_example(trial: Trial) -> dict[str, Answer]:
     return {answer.example: answer for answer in trial.evaluation.answers}
 
@@ -180,8 +176,8 @@ def _legend(figure: Any, name: str, colour: str) -> None:
 def _against_start(scored: Sequence[Trial], ranked: Sequence[Trial]) -> list[Picture]:
     """Return the picture of the best against the first, both asked all examples; none where they are the same."""
     start = min(scored, key=lambda trial: trial.number)
-    best = next((trial for trial in ranked if not _dropped(trial)), start)
-    if _dropped(start) or best.number == start.number:
+    best = next((trial for trial in ranked if not trial.dropped), start)
+    if start.dropped or best.number == start.number:
         return []
     caption = (
         f"Each small bar is a training example, by whether the best instruction ({_label(best)}) and the first one "
@@ -247,7 +243,7 @@ def _race(trials: Sequence[Trial]) -> "Figure":
         ("asked all examples", COLOURS[0], "circle", False),
         ("dropped early", COLOURS[4], "diamond-open", True),
     ):
-        group = [trial for trial in trials if _dropped(trial) is wanted]
+        group = [trial for trial in trials if trial.dropped is wanted]
         if not group:
             continue
         x, value = [_label(trial) for trial in group], [trial.value or 0.0 for trial in group]
@@ -296,7 +292,7 @@ def _fate(trial: Trial) -> str:
     metrics, feedback = trial.evaluation.metrics, trial.evaluation.feedback
     interval = f" ({metrics['low']:.1%} to {metrics['high']:.1%})" if {"low", "high"} <= metrics.keys() else ""
     lines = [f"<b>{_label(trial)}</b>, step {trial.step}: {trial.value:.1%}{interval}", _short(trial.text)]
-    if _dropped(trial):
+    if trial.dropped:
         lines.append(f"dropped after {metrics.get('n', 0):.0f} examples: {_short(feedback)}")
     return "<br>".join(lines)
 

@@ -160,7 +160,9 @@ def evaluation(
     scores = [answer.score for answer in answers if answer.score is not None]
     failed = len(answers) - len(scores)
     if not scores:
-        return Evaluation.failed(f"the scoring failed on all {failed} examples: {answers[0].failure}")
+        where = "the only example" if failed == 1 else f"all {failed} examples"
+        reason = f"the scoring failed on {where}: {answers[0].failure}"
+        return Evaluation(None, reason, metrics={"failed": float(failed)})
     share = accuracy(scores)
     metrics = {"n": float(len(scores)), "low": share.low, "high": share.high, "failed": float(failed)}
     metrics |= {"unread": float(sum(one.extracted is None and not one.failure for one in answers))}
@@ -181,8 +183,8 @@ async def raced(
     No candidate waits for another: whoever has finished a block, and is not dropped, goes on to its next.
     """
     names = [example.id for example in examples]
-    full = [_scores(one) for one in past if not one.metrics.get("dropped")]
-    race = Race(texts, survey(names, full, [_scores(one) for one in past if one.metrics.get("dropped")]), rules)
+    full = [_scores(one) for one in past if not one.dropped]
+    race = Race(texts, survey(names, full, [_scores(one) for one in past if one.dropped]), rules)
     parts: dict[Heat, list[Answer]] = {}
     flying: dict[asyncio.Task[list[Answer]], Heat] = {}
     counted = Headway(len(texts) * len(examples))

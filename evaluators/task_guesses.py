@@ -134,11 +134,11 @@ def honest_sizes(train: int, test: int) -> list[str]:
     """Return what so few training and test examples cannot show."""
     said: list[str] = []
     if 0 < train < _FEW_TRAIN:
-        said.append(
-            f"{train} training examples tell prompts apart in steps of {100 / train:.0f} points, and much by luck"
-        )
+        tell = "example tells" if train == 1 else "examples tell"
+        said.append(f"{train} training {tell} prompts apart in steps of {100 / train:.0f} points, and much by luck")
     if test < LEAST_TEST:
-        said.append(f"{test} test examples can show no difference at all: at least {LEAST_TEST} are needed, all won")
+        examples = f"{test} test example{'' if test == 1 else 's'}"
+        said.append(f"{examples} can show no difference at all: at least {LEAST_TEST} are needed, all won")
     elif test < _FEW_TEST:
         half = accuracy([1.0] * (test // 2) + [0.0] * (test - test // 2))
         points = 50 * (half.high - half.low)

@@ -98,9 +98,14 @@ def live_answers(console: Console, what: str) -> Generator[None]:
 def _best_so_far(trajectory: Trajectory) -> Sheet:
     caption = f"{trajectory.unique} evaluated, {trajectory.invalid} invalid"
     table = Sheet("trial", "step", "value", clipped("solution"), title="best so far", caption=caption)
-    for trial in trajectory.top(5):
-        table.add_row(str(trial.number), str(trial.step), number(trial.value or 0.0), plain(trial.text))
+    for trial in trajectory.leaders(5):
+        table.add_row(str(trial.number), str(trial.step), value_of(trial), plain(trial.text))
     return table
+
+
+def value_of(trial: Trial) -> str:
+    """Write the value of a trial that has one; that of a dropped one is marked, for it is an estimate."""
+    return f"{number(trial.value or 0.0)}{', dropped' if trial.dropped else ''}"
 
 
 def summary_table(summaries: Iterable[tuple[str, Summary]], title: str) -> Sheet:

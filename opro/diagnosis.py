@@ -29,21 +29,26 @@ ENOUGH_NEW = 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong with the replies of a model, one of them as it was written, and the likely cause with a remedy."""
+    """What is wrong with the replies of a model, one of them as it was written, and the likely cause with a remedy.
+
+    `reply` is None where it is no matter of replies.
+    """
 
     what: str
-    reply: str
+    reply: str | None
     cause: str
 
     @property
     def quoted(self) -> str:
         """The reply on one line, without what a terminal would obey, shortened."""
-        line = " ".join("".join(one if one.isprintable() else " " for one in self.reply).split())
+        line = " ".join("".join(one if one.isprintable() else " " for one in self.reply or "").split())
         return line if len(line) <= QUOTED else f"{line[: QUOTED - 1]}…"
 
     @property
     def sentence(self) -> str:
         """All of it, in a line."""
+        if self.reply is None:
+            return f"{self.what} {self.cause}"
         shown = f'One of them: "{self.quoted}".' if self.quoted else "They are empty."
         return f"{self.what} {shown} {self.cause}"
 
@@ -59,6 +64,7 @@ def diagnose(reader: Reader, run: RunRecord, problem: Problem | None) -> list[Fi
     unread, count, held = reader.unread_answers(run.id)
     found = [unreadable(unread, count, list(reader.asked(held).values()))] if unread else []
     trials = reader.trials(run.id)
+    found.append(unscored(trials))
     if len(new_solutions(trials)) < ENOUGH_NEW:
         found.append(unusable(reader.generations(run.id, role="optimizer"), trials, problem))
     return [one for one in found if one is not None]
@@ -88,19 +94,40 @@ def unreadable(unread: int, count: int, replies: Sequence[GenerationRecord]) -> 
     return Finding(what, next((text for text in texts if text.strip()), ""), cause)
 
 
+def unscored(trials: Sequence[Trial]) -> Finding | None:
+    """Return what is wrong with a scoring that failed on every example of every solution that it was given.
+
+    None if any solution has a value. One that was refused says nothing of the scoring.
+    """
+    reasons = Counter(one.evaluation.reason for one in trials if one.evaluation.unscored)
+    if not reasons or any(one.value is not None for one in trials):
+        return None
+    reason, _ = reasons.most_common(1)[0]
+    solutions = "solution" if reasons.total() == 1 else f"{reasons.total():,} solutions"
+    return Finding(
+        f"No solution has a value: of {'the' if reasons.total() == 1 else 'all'} {solutions} {reason.rstrip('.')}.",
+        None,
+        "Look at the metric or the scorer that this error comes from: what the optimizer model wrote was never judged.",
+    )
+
+
 def unusable(
     generations: Sequence[GenerationRecord], trials: Sequence[Trial], problem: Problem | None
 ) -> Finding | None:
     """Return what is wrong with an optimizer model whose replies, `generations`, became hardly any new solution.
 
-    None if they did become some. Without the problem, it is not told why they did not.
+    None if they did become some. Without the problem, it is not told why they did not. Replies that were never judged,
+    as in a step that a budget ended or under a scoring that failed, do not count.
     """
     replies = [(one, place) for one in generations for place in range(len(one.samples))]
     new = len(new_solutions(trials))
     if not replies or new > HARDLY_NEW * len(replies):
         return None
-    fates = [_fate(one.lead + one.samples[place], trials, problem) for one, place in replies]
-    refused = [reply for reply, fate in zip(replies, fates, strict=True) if fate not in {"", REPEAT}]
+    judged = [(reply, fate) for reply in replies if (fate := _fate(reply, trials, problem)) != UNJUDGED]
+    replies, fates = [reply for reply, _ in judged], [fate for _, fate in judged]
+    if not replies or new > HARDLY_NEW * len(replies):
+        return None
+    refused = [reply for reply, fate in judged if fate not in {"", REPEAT}]
     if new and len(refused) < (1 - HARDLY) * len(replies):
         return None
     what = f"{_share(new, len(replies))} of the optimizer model became a new solution{_told(Counter(fates))}."
@@ -114,28 +141,37 @@ def new_solutions(trials: Sequence[Trial]) -> set[str]:
     return {trial.text for trial in trials if trial.value is not None} - start
 
 
-REPEAT = "repeat"
+REPEAT, UNJUDGED = "repeat", "unjudged"
 
 
-def _fate(text: str, trials: Sequence[Trial], problem: Problem | None) -> str:
-    """Return why a reply is no new solution: REPEAT, or a reason; "" where that cannot be told."""
+def _fate(reply: tuple[GenerationRecord, int], trials: Sequence[Trial], problem: Problem | None) -> str:
+    """Return why a reply is no new solution: REPEAT, UNJUDGED, or a reason; "" where that cannot be told."""
     if problem is None:
         return ""
+    generation, place = reply
     try:
-        solution = problem.parse(text)
+        solution = problem.parse(generation.lead + generation.samples[place])
     except InvalidSolutionError as error:
         return str(error)
-    failed = next((trial.evaluation.reason for trial in trials if trial.text == solution and trial.step > 0), "")
-    return failed or REPEAT
+    same = [trial for trial in trials if trial.text == solution]
+    if not same or any(trial.evaluation.unscored for trial in same):
+        return UNJUDGED
+    return next((trial.evaluation.reason for trial in same if trial.step > 0), "") or REPEAT
 
 
 def _told(fates: Counter[str]) -> str:
     """Tell what became of replies: how many were none, with the most frequent reason, and how many repeats."""
     repeats = fates.pop(REPEAT, 0)
     fates.pop("", 0)
-    told = [f"{fates.total():,} were refused (most often: {fates.most_common(1)[0][0]})"] if fates else []
-    told += [f"{repeats:,} were repeats of known ones"] if repeats else []
+    told = [f"{_were(fates.total())} refused (most often: {fates.most_common(1)[0][0]})"] if fates else []
+    told += [f"{_were(repeats)} {'a repeat of a known one' if repeats == 1 else 'repeats of known ones'}"] * bool(
+        repeats
+    )
     return f": {', '.join(told)}" if told else ""
+
+
+def _were(count: int) -> str:
+    return f"{count:,} {'was' if count == 1 else 'were'}"
 
 
 def _remedy(refused: Sequence[tuple[GenerationRecord, int]], count: int) -> str:

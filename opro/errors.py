@@ -4,6 +4,7 @@ OproError
 ├── ConfigError          an unknown name or a wrong value; the command exits with 2
 │   └── MissingExtraError    what an optional part needs is not installed
 ├── InvalidSolutionError      a text that is not a solution; becomes a failed trial
+├── ScoringError         the scoring fails whatever it is given: the run ends, for asking on would only cost
 ├── StoreError           the record cannot be read or written
 ├── BudgetError          the next request might exceed the budget; the run stops and can be resumed with a larger one
 └── ModelError           a language model cannot be loaded or did not answer
@@ -29,6 +30,10 @@ class MissingExtraError(ConfigError):
 
 class InvalidSolutionError(OproError):
     """A text is not a solution of the problem; the message is the reason shown to the user and the model."""
+
+
+class ScoringError(OproError):
+    """Scoring fails whatever it is given; the message is its error."""
 
 
 class StoreError(OproError):

@@ -1,7 +1,7 @@
 """What answers to examples that no optimization has seen allow to say of texts, such as instructions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -27,6 +27,7 @@ class Examined:
         tokens: of all answers.
         reason: why the scoring failed, on all examples or on the first where it did.
         macro_f1: the mean of F1 over the classes, where answers are classes.
+        quoted: whether its name is its text, or the beginning of it.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Examined:
     tokens: int
     reason: str = ""
     macro_f1: float | None = None
+    quoted: bool = False
+
+    @property
+    def called(self) -> str:
+        """The name as it stands in a sentence."""
+        return f'"{self.name}"' if self.quoted else self.name
 
     @property
     def mute(self) -> bool:
@@ -47,9 +54,9 @@ class Examined:
     def sentence(self, split: str) -> str:
         """Say what it reached, or why that is not known."""
         if self.accuracy is None:
-            return f"{self.name}: {self.reason}."
+            return f"{self.called}: {self.reason}."
         f1 = "" if self.macro_f1 is None else f", macro F1 {self.macro_f1:.3f},"
-        return f"{self.name}: {self.accuracy}{f1} on the {split} examples."
+        return f"{self.called}: {self.accuracy}{f1} on the {split} examples."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +90,21 @@ class Report:
         said = [first.sentence(self.split)]
         if self.train is not None and first.accuracy is not None:
             gap = round(100 * (self.train - first.accuracy.mean), 1)
-            more = f"{abs(gap)} points {'more' if gap > 0 else 'less'}" if gap else "as much"
+            more = f"{abs(gap)} points {'more' if gap > 0 else 'less'}" if gap else "the same"
             said.append(f"On the training examples it had {100 * self.train:.1f} %, {more}.")
         if self.gained is False:
             said.append("The search found nothing better than what it began with.")
-        compared = {comparison.other: comparison.sentence(first.name) + "." for comparison in self.comparisons}
+        called = {one.name: one.called for one in self.examined}
+        compared = {one.other: one.sentence(first.called, called[one.other]) + "." for one in self.comparisons}
         said += [
             compared.get(one.name, f"{one.sentence(self.split)} So nothing is compared with it.") for one in others
         ]
-        said += [f"{name} is the same text as {other}." for name, other in self.merged.items()]
-        said += [f"No reply under {one.name} could be read." for one in self.examined if one.mute]
+        said += [f'The text of "{name}" is that of "{other}".' for name, other in self.merged.items()]
+        said += [f"No reply to {one.called} could be read." for one in self.examined if one.mute]
         partly = [one for one in self.examined if one.failed and one.accuracy]
-        said += [f"{one.name}: the scoring failed on {one.failed} examples, first with {one.reason}." for one in partly]
+        said += [
+            f"{one.called}: the scoring failed on {_examples(one.failed)}, first with {one.reason}." for one in partly
+        ]
         return [*said, *self._costs()]
 
     def _costs(self) -> list[str]:
@@ -108,6 +118,10 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return everything, for JSON."""
         return asdict(self) | {"sentences": self.sentences}
+
+
+def _examples(count: int) -> str:
+    return f"{count} example{'' if count == 1 else 's'}"
 
 
 def _money(spent: Spending) -> str:
@@ -174,7 +188,11 @@ def report(reader: Reader, run: RunRecord, rivals: Mapping[str, str] | None = No
     names = {text: name for name, text in reversed(named.items())}
     called = _called([names.get(trial.text, trial.text) for trial in trials])
     examined = [
-        _examined(name, trial, answers.get(trial.number, ())) for name, trial in zip(called, trials, strict=True)
+        replace(
+            _examined(name, trial, answers.get(trial.number, ())),
+            quoted=trial.text not in names and bool(trial.text.strip()),
+        )
+        for name, trial in zip(called, trials, strict=True)
     ]
     against = [
         compare(scores[0], one.name, other)

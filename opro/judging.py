@@ -266,6 +266,11 @@ def _start(name: str, outcomes: Sequence[Outcome], direction: Direction) -> list
     better = sum(direction.better(best, start) for best, start in pairs)
     best = float(np.mean([best for best, _ in pairs]))
     start = float(np.mean([start for _, start in pairs]))
+    if all(best == start for best, start in pairs):
+        where = "" if len(pairs) == 1 else f" in any of {len(pairs)} runs"
+        return [
+            f"{name} found nothing better than the best starting solution{where}: {_mean(len(pairs))}{number(best)}."
+        ]
     return [
         f"{name} bettered the best starting solution in {better} of {_times(len(pairs), 'run')}: "
         f"{_mean(len(pairs))}{number(best)} against {number(start)}."

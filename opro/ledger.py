@@ -119,7 +119,7 @@ class Ledger:
         if left is not None and left <= self._longest:
             return f"the budget of {self.budget} is used up: the time is over ({', '.join(spent)} spent)"
         next_one = f"{most.tokens:,} tokens" + (f" or {most.usd:.6g} usd" if self.budget.usd and most.usd else "")
-        return (
-            f"the budget of {self.budget} is used up: {', '.join(spent)} spent, and the next request may take "
-            f"{next_one}"
-        )
+        if not self.spent.tokens and not self.spent.usd:
+            return f"the budget of {self.budget} is too small: the first request may take {next_one}"
+        told = f"{', '.join(spent)} spent, and the next request may take {next_one}"
+        return f"the budget of {self.budget} is used up: {told}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from opro.errors import InvalidSolutionError, StopRun
+from opro.errors import InvalidSolutionError, ScoringError, StopRun
 from opro.journal import Journal
 from opro.protocols import Problem, Proposer
 from opro.trajectory import Trajectory
@@ -43,6 +43,7 @@ class Progress:
     def __init__(self, direction: Direction) -> None:
         self.trajectory = Trajectory(direction)
         self.steps = -1
+        self._started: list[Evaluation] = []
         self.since_better = 0
         self.silent = 0
         self.seconds = 0.0
@@ -51,6 +52,8 @@ class Progress:
         """Take in the next recorded step."""
         before = self.trajectory.best
         self.trajectory.extend(trials)
+        if self.steps < 0:
+            self._started = [trial.evaluation for trial in trials]
         self.steps += 1
         self.seconds += seconds
         self.since_better = 0 if self.trajectory.best is not before else self.since_better + 1
@@ -61,20 +64,43 @@ class Progress:
         best = self.trajectory.best
         return is_reached(best.value if best else None, target, self.trajectory.direction)
 
+    def check_scoring(self) -> None:
+        """Raise a ScoringError if all that was tried failed in the same way, and no candidate is to blame for it."""
+        reasons = {one.reason for one in self._started}
+        if len(reasons) == 1 and not self.trajectory.unique and all(one.unscored for one in self._started):
+            raise ScoringError(
+                f"no starting solution could be scored, so nothing is optimized: {reasons.pop()}. Look at the metric "
+                "or the scorer, and begin a new run"
+            )
+
     def end(self, limits: Limits) -> str | None:
         """Return why the run is over, None while it is not."""
         ends = (
             (self.reached(limits.target), "the optimum was reached"),
-            (self.steps >= limits.steps, f"{limits.steps} steps were made"),
+            (self.steps >= limits.steps, f"{_made(limits.steps, 'step')} made"),
             (
                 limits.trials is not None and self.trajectory.length >= limits.trials,
-                f"{limits.trials} trials were made",
+                f"{_made(limits.trials or 0, 'trial')} made",
             ),
-            (self.since_better >= (limits.patience or math.inf), f"{limits.patience} steps brought nothing better"),
+            (
+                self.since_better >= (limits.patience or math.inf),
+                f"{_times(limits.patience or 0, 'step')} brought nothing better",
+            ),
             (self.seconds >= (limits.seconds or math.inf), f"{limits.seconds} seconds were used"),
-            (self.silent >= limits.silence, f"the proposer had nothing new in {limits.silence} steps in a row"),
+            (
+                self.silent >= limits.silence,
+                f"the proposer had nothing new in {_times(limits.silence, 'step')} in a row",
+            ),
         )
         return next((reason for over, reason in ends if over), None)
+
+
+def _times(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _made(count: int, noun: str) -> str:
+    return f"{_times(count, noun)} {'was' if count == 1 else 'were'}"
 
 
 def is_reached(value: float | None, target: float | None, direction: Direction) -> bool:
@@ -119,8 +145,10 @@ class Loop:
 
         Raises:
             StopRun: the watcher wants no further step.
+            ScoringError: all starting solutions failed alike, by no fault of theirs.
         """
         while progress.steps < 0 or (end := progress.end(self.limits)) is None:
+            progress.check_scoring()
             await self._step(progress)
         return end
 

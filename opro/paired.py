@@ -72,10 +72,10 @@ class PairedComparison:
         """Whether a difference is shown: the test rejects equality, and the interval leaves zero out."""
         return self.p < 1 - CONFIDENCE and not self.low <= 0 <= self.high
 
-    def sentence(self, name: str) -> str:
-        """Say it in plain words, claiming no more than test and interval allow."""
+    def sentence(self, name: str, other: str = "") -> str:
+        """Say it in plain words, claiming no more than test and interval allow; `other` replaces the second name."""
         return (
-            f"{name} against {self.other} on {self.n} example{'' if self.n == 1 else 's'}: "
+            f"{name} against {other or self.other} on {self.n} example{'' if self.n == 1 else 's'}: "
             f"{percent(self.mean)} % against {percent(self.other_mean)} %, "
             f"better on {self.wins}, worse on {self.losses}; {self._claim()}"
         )

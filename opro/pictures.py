@@ -127,11 +127,11 @@ def trajectory(
 
 
 def improvements(trials: Sequence[Trial], direction: Direction) -> list[Trial]:
-    """Return the trials that were better than all before them."""
+    """Return the trials that were better than all before them, among those that were scored in full."""
     better: list[Trial] = []
     for trial in trials:
         best = better[-1].value if better else None
-        if trial.value is not None and (best is None or direction.better(trial.value, best)):
+        if trial.value is not None and not trial.dropped and (best is None or direction.better(trial.value, best)):
             better.append(trial)
     return better
 

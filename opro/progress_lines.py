@@ -43,6 +43,12 @@ class _Lines:
         self._held = ""
 
 
+def _scored(trials: Sequence[Trial]) -> str:
+    """Say how many candidates of a step have a value, and how many have none."""
+    invalid = sum(trial.value is None for trial in trials)
+    return f"{len(trials) - invalid} scored, {invalid} invalid"
+
+
 @contextmanager
 def run_lines(steps: int, direction: Direction) -> Generator[Watcher]:
     """Tell of every step, and of the answers in one that takes long."""
@@ -52,9 +58,8 @@ def run_lines(steps: int, direction: Direction) -> Generator[Watcher]:
         nonlocal at
         at = step
         trajectory.extend(trials)
-        best = number(trajectory.best.value or 0.0) if trajectory.best else "none"
-        invalid = sum(trial.value is None for trial in trials)
-        lines.write(f"step {step} of {steps}: best {best} ({len(trials)} new, {invalid} invalid)")
+        best = number(trajectory.found.value or 0.0) if trajectory.found else "none"
+        lines.write(f"step {step} of {steps}: best {best} ({_scored(trials)})")
 
     def answered(done: int, most: int) -> None:
         lines.write(f"step {at + 1} of {steps}: {done:,} of {most:,} answers at most")

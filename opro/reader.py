@@ -20,7 +20,7 @@ from opro.naming import called, short_ids
 from opro.ours import check_file
 from opro.records import Event, EventKind, GenerationRecord, RunRecord, Spending, Standing, Status, StepRecord
 from opro.store import check_revision, file_of, shown, store_url
-from opro.surveying import Tally, tallies
+from opro.surveying import Tally, is_dropped, tallies
 from opro.types import Answer, Candidate, Evaluation, Origin, Trial, Usage
 
 _LOG = logging.getLogger("opro")
@@ -214,7 +214,8 @@ class Reader:
     def standings(self) -> dict[str, Standing]:
         """Return how far each run is, without reading its texts; runs that have recorded nothing yet are left out."""
         trials, made, call = schema.trials.c, schema.generations.c, sa.func
-        values = (trials.run, call.max(trials.step), call.count(), call.min(trials.value), call.max(trials.value))
+        full = sa.case((is_dropped(), sa.null()), else_=trials.value)
+        values = (trials.run, call.max(trials.step), call.count(), call.min(full), call.max(full))
         tokens = call.sum(made.prompt_tokens + made.completion_tokens)
         costs = (made.run, tokens, call.sum(made.usd), call.count() - call.count(made.usd))
         with self._read() as connection:

@@ -64,7 +64,8 @@ class RunRecord:
 class Standing:
     """How far a run is, as a survey of the store tells without reading its texts.
 
-    `lowest` and `highest` are of its values; `usd` is None when the price of some of it is not known.
+    `lowest` and `highest` are of its values, without those of trials that a race dropped. `usd` is None when the price
+    of some of it is not known.
     """
 
     step: int = 0

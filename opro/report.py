@@ -27,7 +27,9 @@ class Summary:
         unique: different solutions that were evaluated.
         invalid: candidates that failed.
         samples: texts that the model wrote, repeats and rejected ones counted.
-        best: the best solution's text, empty while there is none.
+        start_value: that of the best starting solution.
+        best: the text of the best solution that was scored in full, empty while there is none.
+        best_value: its value. What a race dropped has only an estimate, and is never the best.
         gap: (best - optimum) / |optimum|, 0 for the optimum; None where no optimum is known, or it is zero.
         found: whether the optimum was reached; None where none is known.
         seconds: of asking and scoring.
@@ -106,10 +108,10 @@ def summarize(reader: Reader, run: RunRecord) -> Summary:
     """Return the summary of a stored run."""
     progress = replay(reader, run)
     trajectory = progress.trajectory
-    best = trajectory.best
+    best = trajectory.found
     value = best.value if best else None
     optimum = optimum_of(run.spec.references)
-    start = Trajectory(run.spec.direction, (trial for trial in reader.trials(run.id) if trial.step == 0)).best
+    start = full_best([trial for trial in reader.trials(run.id) if trial.step == 0], run.spec.direction)
     return Summary(
         run=run.id,
         problem=run.spec.problem,
@@ -128,7 +130,7 @@ def summarize(reader: Reader, run: RunRecord) -> Summary:
         best_value=value,
         optimum=optimum.value if optimum else None,
         gap=gap(value, optimum.value, run.spec.direction) if optimum and value is not None else None,
-        found=progress.reached(optimum.value) if optimum else None,
+        found=is_reached(value, optimum.value, run.spec.direction) if optimum else None,
         seconds=progress.seconds,
         remarks=reader.remarks(run.id),
         **_costs(sum(reader.spending(run.id), NOTHING_SPENT)),
@@ -221,11 +223,13 @@ def finalist(reader: Reader, run: RunRecord) -> Trial:
 
 def full_best(trials: Sequence[Trial], direction: Direction) -> Trial | None:
     """Return the best of the trials that were scored in full, None where there is none."""
-    return Trajectory(direction, (trial for trial in trials if not trial.evaluation.metrics.get("dropped"))).best
+    return Trajectory(direction, trials).found
 
 
 def verdict(reader: Reader, runs: Sequence[RunRecord]) -> Verdict:
     """Return what may be said of runs that differ in their seeds only, beside their baselines."""
+    if mute := _mute(reader, runs):
+        return Verdict((mute,))
     baselines: dict[str, list[Outcome]] = {}
     for run in runs:
         for baseline in reader.baselines_of(run.id):
@@ -234,6 +238,15 @@ def verdict(reader: Reader, runs: Sequence[RunRecord]) -> Verdict:
     said = judge(contestant(runs[0].spec), outcomes, baselines, runs[0].spec.direction)
     failures = [sentence for run in runs if (sentence := _failures(reader, run.id))]
     return replace(said, sentences=(*said.sentences, *failures))
+
+
+def _mute(reader: Reader, runs: Sequence[RunRecord]) -> str:
+    """Say that no reply of a scorer could be read, empty where some could or none was asked for."""
+    counts = [reader.unread_answers(run.id, 1)[:2] for run in runs]
+    if not all(asked and unread == asked for unread, asked in counts):
+        return ""
+    asked = sum(asked for _, asked in counts)
+    return f"None of the scorer's {asked:,} replies could be read, so nothing is compared."
 
 
 def _failures(reader: Reader, run: str) -> str:

@@ -32,7 +32,7 @@ class Result:
         run: its id, for `opro.resume`, `opro.verdict` and the command.
         prompt: the text that won, such as an instruction with all its lines, among those that were scored in full; None
             if there is none.
-        best: the trial with the best value.
+        best: the trial with the best value, among those that were scored in full.
         trajectory: all trials in order.
         verdict: what may be said of it on what it has seen; `opro.verdict(result)` asks examples that it has not seen.
         cost: what it did and cost, and how it ended (`cost.status`, `cost.reason`).

@@ -35,7 +35,10 @@ class Extremes:
 
 @dataclass(slots=True)
 class Tally:
-    """What one run did: the counts of a `Summary`. A text counts by its first trial alone."""
+    """What one run did: the counts of a `Summary`. A text counts by its first trial alone.
+
+    The values of `start` and `all` are of trials that were scored in full.
+    """
 
     steps: int = 0
     seconds: float = 0.0
@@ -49,6 +52,15 @@ class Tally:
     remarks: tuple[str, ...] = ()
 
 
+def is_dropped() -> sa.ColumnElement[bool]:
+    """Return the condition that a race dropped a trial: `Trial.dropped`, read off the text without parsing it.
+
+    A database would refuse the whole table for one row whose JSON is broken.
+    """
+    metrics = sa.cast(schema.trials.c.metrics, sa.Text)
+    return metrics.like('%"dropped": %') & ~metrics.like('%"dropped": 0%')
+
+
 def tallies(connection: sa.Connection) -> dict[str, Tally]:
     """Return the tally of every run that has recorded something."""
     found: defaultdict[str, Tally] = defaultdict(Tally)
@@ -59,7 +71,7 @@ def tallies(connection: sa.Connection) -> dict[str, Tally]:
         found[run].steps += 1
         found[run].seconds += seconds
     trials = schema.trials.c
-    columns = (trials.run, trials.step, trials.text, trials.value)
+    columns = (trials.run, trials.step, trials.text, trials.value, is_dropped())
     _count_trials(found, connection.execute(sa.select(*columns).order_by(trials.run, trials.number)))
     _count_costs(found, connection)
     events = schema.events.c
@@ -72,7 +84,7 @@ def tallies(connection: sa.Connection) -> dict[str, Tally]:
 def _count_trials(found: defaultdict[str, Tally], rows: Iterable[Any]) -> None:
     """Count the trials, which come run by run in their order."""
     current, tally, known = None, Tally(), set[str]()
-    for run, step, text, value in rows:
+    for run, step, text, value, dropped in rows:
         if run != current:
             current, tally, known = run, found[run], set[str]()
         tally.trials += 1
@@ -80,8 +92,9 @@ def _count_trials(found: defaultdict[str, Tally], rows: Iterable[Any]) -> None:
             tally.invalid += 1
         elif text not in known:
             tally.unique += 1
-            tally.all.add(value, text)
-            if step == 0:
+            if not dropped:
+                tally.all.add(value, text)
+            if step == 0 and not dropped:
                 tally.start.add(value, text)
         known.add(text)
 

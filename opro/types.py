@@ -97,6 +97,16 @@ class Evaluation:
         if (self.value is None) != bool(self.reason):
             raise ValueError("an evaluation has either a value or a reason why there is none")
 
+    @property
+    def unscored(self) -> bool:
+        """Whether there is no value because the scoring failed on every example, whatever the candidate is worth."""
+        return self.value is None and bool(self.metrics.get("failed"))
+
+    @property
+    def dropped(self) -> bool:
+        """Whether a race was left early, so that the value is only an estimate of what scoring in full would give."""
+        return bool(self.metrics.get("dropped"))
+
     @classmethod
     def failed(cls, reason: str) -> "Evaluation":
         """Return the evaluation of a candidate that has no value."""
@@ -121,6 +131,11 @@ class Trial:
     def value(self) -> float | None:
         """The raw value, None for a failed candidate."""
         return self.evaluation.value
+
+    @property
+    def dropped(self) -> bool:
+        """Whether a race dropped it: its value is an estimate, and no run is said to have found it."""
+        return self.evaluation.dropped
 
 
 @dataclass(frozen=True, slots=True)

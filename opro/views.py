@@ -17,6 +17,7 @@ from opro.console import (
     plain,
     probe_table,
     summary_table,
+    value_of,
 )
 from opro.contrasting import Contrast, contrast, is_listed
 from opro.examination import Report, is_evaluation, report
@@ -135,8 +136,8 @@ def _shortened(value: Any) -> Any:
 def _print_best(console: Console, reader: Reader, run: RunRecord) -> None:
     """Print the best solutions of a run, and what they are compared with."""
     best = Sheet("trial", "step", "value", clipped("solution"), title="best solutions")
-    for trial in replay(reader, run).trajectory.top(10):
-        best.add_row(str(trial.number), str(trial.step), number(trial.value or 0.0), plain(trial.text))
+    for trial in replay(reader, run).trajectory.leaders(10):
+        best.add_row(str(trial.number), str(trial.step), value_of(trial), plain(trial.text))
     console.print(best)
     for reference in run.spec.references:
         name = f"{reference.name} (proved)" if reference.optimum else reference.name
@@ -185,7 +186,7 @@ def show_step(
         console.print(f"{event.kind}: {printable(f'{event.role} {event.text}'.strip())}", markup=False, highlight=False)
     made = Sheet("trial", "value", prose("solution"), title=f"trials of step {step}")
     for trial in now:
-        value = number(trial.value) if trial.value is not None else "failed"
+        value = value_of(trial) if trial.value is not None else "failed"
         why = f" (failed: {trial.evaluation.reason})" if trial.value is None else ""
         made.add_row(str(trial.number), value, plain(trial.text + why, WHOLE))
     console.print(made)

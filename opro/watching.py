@@ -65,7 +65,7 @@ class _Line:
 
     def __call__(self, step: int, trials: Sequence[Trial]) -> None:
         self._trajectory.extend(trials)
-        best = self._trajectory.best
+        best = self._trajectory.found
         value = "none yet" if best is None or best.value is None else number(best.value)
         told = f"step {step} of {self._steps}: best {value}, {self._trajectory.unique} evaluated"
         sys.stderr.write(f"\r{told:<70}" if self._over else f"{told}\n")

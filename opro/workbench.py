@@ -351,10 +351,9 @@ class Workbench:
         run = self.reader.run(name)
         trials = self.reader.trials(run.id)
         summary = summarize(self.reader, run)
-        best = next((trial for trial in trials if trial.value == summary.best_value is not None), None)
-        won = full_best(trials, run.spec.direction) or best
+        best = full_best(trials, run.spec.direction)
         said = verdict(self.reader, [run])
-        return Result(run.id, best, tuple(trials), said, summary, won and won.text, self._name)
+        return Result(run.id, best, tuple(trials), said, summary, best and best.text, self._name)
 
     def close(self) -> None:
         """Close the store."""

@@ -153,10 +153,10 @@ def _live(reader: Reader, store: str, run: RunRecord, state: str) -> None:
         charts.show(figure, f"trajectory-{run.id}")
     else:
         st.info("Nothing is scored yet: the model is loading, or the first step is being asked.")
-    if follow.trajectory.best is not None:
+    if follow.trajectory.found is not None:
         st.subheader("Best so far", anchor=False)
-        _formula(run, follow.trajectory.best.text)
-        _top(follow.trajectory.top(10))
+        _formula(run, follow.trajectory.found.text)
+        _top(follow.trajectory.leaders(10))
     elif trials:
         reasons = dict.fromkeys(trial.evaluation.reason for trial in trials)
         st.warning(f"No candidate has succeeded yet; all {len(trials)} failed. Why, for some of them:")
@@ -168,7 +168,7 @@ def _baselines(reader: Reader, run: RunRecord) -> dict[str, Sequence[Trial]]:
 
 
 def _numbers(run: RunRecord, trials: Sequence[Trial], follow: data.Followed) -> None:
-    best = follow.trajectory.best
+    best = follow.trajectory.found
     first = next((trial.value for trial in trials if trial.value is not None), None)
     value = best.value if best else None
     gap = data.gap_of(run, value)
@@ -191,8 +191,15 @@ def _formula(run: RunRecord, text: str) -> None:
 
 
 def _top(trials: Sequence[Trial]) -> None:
+    raced = any(one.dropped for one in trials)
     rows = [
-        {"value": one.value, "step": one.step, "trial": one.number, "solution": parts.short(one.text, 300)}
+        {
+            "value": one.value,
+            **({"scored": "dropped" if one.dropped else "in full"} if raced else {}),
+            "step": one.step,
+            "trial": one.number,
+            "solution": parts.short(one.text, 300),
+        }
         for one in trials
     ]
     column = st.column_config

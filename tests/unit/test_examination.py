@@ -204,11 +204,11 @@ async def test_an_instruction_whose_scoring_fails_everywhere_is_told_with_the_re
     assert [one.name for one in made.examined] == ["HUGE.", "Think.", "HUGE too."]
     failed, scored, *_ = made.sentences
     assert "failed on all 160 examples: the prompt is longer than the window" in failed
-    assert scored.startswith("Think.: 0.0 %")
+    assert scored.startswith('"Think.": 0.0 %')
     assert made.comparisons == ()
     made = await evaluated(workbench, data, "Think.", "HUGE.", "Guess.")
     assert [one.other for one in made.comparisons] == ["Guess."]
-    assert "HUGE.: the scoring failed on all 160 examples" in made.sentences[1]
+    assert '"HUGE.": the scoring failed on all 160 examples' in made.sentences[1]
     with Console(record=True, width=160, file=StringIO()) as console:
         console.print(examination_table(made))
     assert "HUGE." in console.export_text()
@@ -229,7 +229,7 @@ async def test_a_search_that_found_nothing_better_than_its_start_is_told_as_such
     run = await workbench.run(config, model=given.optimizer, scorer=given.scorer)
     made = await workbench.examine(run, best_of_n=False, models=given)
     assert "The search found nothing better than what it began with." in made.sentences
-    assert "start is the same text as found." in made.sentences
+    assert 'The text of "start" is that of "found".' in made.sentences
     workbench.close()
 
 
@@ -244,7 +244,7 @@ async def test_a_best_of_n_that_is_the_found_text_is_told_as_such(data: str, sto
     run = await workbench.run(config, model=given.optimizer, scorer=given.scorer)
     made = await workbench.examine(run, models=given)
     assert made.merged == {BEST_OF_N: "found"}
-    assert f"{BEST_OF_N} is the same text as found." in made.sentences
+    assert f'The text of "{BEST_OF_N}" is that of "found".' in made.sentences
     assert "nothing better" not in " ".join(made.sentences)
     workbench.close()
 
@@ -345,7 +345,7 @@ def test_instructions_are_shown_without_terminal_codes_and_cut(opro: Command, ev
 def test_replies_of_which_none_can_be_read_are_told(opro: Command, evaluation: Sequence[str], tmp_path: Path) -> None:
     (tmp_path / "replies.txt").write_text("I do not know.\n")
     _, out, _ = opro(*evaluation, "--json")
-    assert "No reply under Think. could be read." in json.loads(out)["sentences"]
+    assert 'No reply to "Think." could be read.' in json.loads(out)["sentences"]
 
 
 def test_an_instruction_that_is_no_text_is_refused_before_a_run_is_made(

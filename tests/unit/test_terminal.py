@@ -242,7 +242,7 @@ def test_progress_is_told_in_plain_lines_where_nobody_watches(opro: Command, tmp
     code, out, error = opro("run", "linear-regression", *arguments)
     assert code == 0
     assert len(out.splitlines()) == 1
-    assert re.search(r"^step 2 of 2: best \S+ \(\d new, \d invalid\), \d+ s, [\d,]+ tokens$", error, re.MULTILINE)
+    assert re.search(r"^step 2 of 2: best \S+ \(\d scored, \d invalid\), \d+ s, [\d,]+ tokens$", error, re.MULTILINE)
 
 
 def test_verbose_logs_every_request_on_standard_error(opro: Command, tmp_path: Path) -> None:
