@@ -22,7 +22,7 @@ _SILENT = "logger.hideWelcomeMessage"
 
 def _knows(option: str) -> bool:
     """Say whether the installed Streamlit has an option; reading its value would settle others."""
-    run: Any = import_module("streamlit.web.cli").main.commands["run"]
+    run: Any = import_module("streamlit.web.cli").main_run
     return any(f"--{option}" in parameter.opts for parameter in run.params)
 
 

@@ -184,7 +184,7 @@ async def test_an_evaluation_shows_its_result_and_offers_no_verdict_on_what_it_h
     app.session_state["tab"] = "Verdict"
     app.run()
     assert not app.exception
-    assert "Think. against Guess." in said(app)
+    assert '"Think." against "Guess."' in said(app)
     assert "opro verdict" not in "".join(one.value for one in app.code)
 
 
