@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import weakref
 from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -50,6 +51,7 @@ class Reader:
             url = url.set(database=f"file:{quote(url.database or '')}", query={"uri": "true", **_access(url)})
         with store_errors(f"cannot read the store {self.name}"):
             self._engine = sa.create_engine(url, json_deserializer=checked.loads)
+            weakref.finalize(self._engine, self._engine.pool.dispose)  # nobody need close a reader
             with self._engine.connect() as connection:
                 revision = check_revision(connection, self.name)
         if revision is None:

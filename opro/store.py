@@ -10,6 +10,7 @@ import secrets
 import socket
 import sqlite3
 import time
+import weakref
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -124,6 +125,7 @@ class Store:
         with store_errors(f"cannot open the store {self.name}"):
             self._make_folder()
             self.engine = sa.create_engine(self.url, **_engine_options(self.url))
+            weakref.finalize(self.engine, self.engine.pool.dispose)
             if self.url.get_backend_name() == "sqlite":
                 _set_up_sqlite(self.engine)
             with self.engine.begin() as connection:
