@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from evaluators.answer_booleans import PAIRS
 from opro.errors import ConfigError
 from opro.paired import accuracy
+from opro.texts import counted
 
 QUESTIONS = (
     *("question", "input", "text", "prompt", "review", "sentence", "query", "message", "comment", "content"),
@@ -137,7 +138,7 @@ def honest_sizes(train: int, test: int) -> list[str]:
         tell = "example tells" if train == 1 else "examples tell"
         said.append(f"{train} training {tell} prompts apart in steps of {100 / train:.0f} points, and much by luck")
     if test < LEAST_TEST:
-        examples = f"{test} test example{'' if test == 1 else 's'}"
+        examples = counted(test, "test example")
         said.append(f"{examples} can show no difference at all: at least {LEAST_TEST} are needed, all won")
     elif test < _FEW_TEST:
         half = accuracy([1.0] * (test // 2) + [0.0] * (test - test // 2))

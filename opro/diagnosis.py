@@ -164,9 +164,8 @@ def _told(fates: Counter[str]) -> str:
     repeats = fates.pop(REPEAT, 0)
     fates.pop("", 0)
     told = [f"{_were(fates.total())} refused (most often: {fates.most_common(1)[0][0]})"] if fates else []
-    told += [f"{_were(repeats)} {'a repeat of a known one' if repeats == 1 else 'repeats of known ones'}"] * bool(
-        repeats
-    )
+    if repeats:
+        told.append(f"{_were(repeats)} {'a repeat of a known one' if repeats == 1 else 'repeats of known ones'}")
     return f": {', '.join(told)}" if told else ""
 
 

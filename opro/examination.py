@@ -10,6 +10,7 @@ from opro.paired import Accuracy, PairedComparison, accuracy, compare, together
 from opro.reader import EXAMINER, Reader
 from opro.records import RunRecord, Spending
 from opro.report import BLIND, NOTHING_SPENT, contestant, finalist
+from opro.texts import counted
 from opro.types import Answer, Trial
 
 
@@ -103,7 +104,8 @@ class Report:
         said += [f"No reply to {one.called} could be read." for one in self.examined if one.mute]
         partly = [one for one in self.examined if one.failed and one.accuracy]
         said += [
-            f"{one.called}: the scoring failed on {_examples(one.failed)}, first with {one.reason}." for one in partly
+            f"{one.called}: the scoring failed on {counted(one.failed, 'example')}, first with {one.reason}."
+            for one in partly
         ]
         return [*said, *self._costs()]
 
@@ -118,10 +120,6 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return everything, for JSON."""
         return asdict(self) | {"sentences": self.sentences}
-
-
-def _examples(count: int) -> str:
-    return f"{count} example{'' if count == 1 else 's'}"
 
 
 def _money(spent: Spending) -> str:

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from opro.texts import counted
 from opro.types import Direction, Reference
 
 ENOUGH = 6
@@ -230,10 +231,10 @@ def _reached(name: str, outcomes: Sequence[Outcome]) -> str:
     steps = float(np.mean([outcome.steps for outcome in found]))
     evaluations = float(np.mean([outcome.evaluations for outcome in found]))
     if len(found) == 1:
-        took = f"{_times(round(steps), 'step')} and {_times(round(evaluations), 'evaluation')}"
+        took = f"{counted(round(steps), 'step')} and {counted(round(evaluations), 'evaluation')}"
     else:
         took = f"{steps:.1f} steps and {evaluations:.1f} evaluations on average"
-    return f"{name} reached the optimum in {len(found)} of {_times(len(outcomes), 'run')}, after {took}."
+    return f"{name} reached the optimum in {len(found)} of {counted(len(outcomes), 'run')}, after {took}."
 
 
 def _is_quicker(theirs: Sequence[Outcome], ours: Sequence[Outcome]) -> bool:
@@ -272,7 +273,7 @@ def _start(name: str, outcomes: Sequence[Outcome], direction: Direction) -> list
             f"{name} found nothing better than the best starting solution{where}: {_mean(len(pairs))}{number(best)}."
         ]
     return [
-        f"{name} bettered the best starting solution in {better} of {_times(len(pairs), 'run')}: "
+        f"{name} bettered the best starting solution in {better} of {counted(len(pairs), 'run')}: "
         f"{_mean(len(pairs))}{number(best)} against {number(start)}."
     ]
 
@@ -327,7 +328,3 @@ def _seen(name: str, comparisons: Sequence[Comparison], quicker: Sequence[str]) 
     if quicker:
         return f"{' and '.join(quicker)} reached the optimum as often as {name}, with fewer evaluations."
     return f"{name} was not worse than its baselines on average, but no gain over all of them is shown."
-
-
-def _times(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

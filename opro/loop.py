@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from opro.errors import InvalidSolutionError, ScoringError, StopRun
 from opro.journal import Journal
 from opro.protocols import Problem, Proposer
+from opro.texts import counted
 from opro.trajectory import Trajectory
 from opro.types import Candidate, Direction, Evaluation, Trial
 
@@ -84,23 +85,19 @@ class Progress:
             ),
             (
                 self.since_better >= (limits.patience or math.inf),
-                f"{_times(limits.patience or 0, 'step')} brought nothing better",
+                f"{counted(limits.patience or 0, 'step')} brought nothing better",
             ),
             (self.seconds >= (limits.seconds or math.inf), f"{limits.seconds} seconds were used"),
             (
                 self.silent >= limits.silence,
-                f"the proposer had nothing new in {_times(limits.silence, 'step')} in a row",
+                f"the proposer had nothing new in {counted(limits.silence, 'step')} in a row",
             ),
         )
         return next((reason for over, reason in ends if over), None)
 
 
-def _times(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def _made(count: int, noun: str) -> str:
-    return f"{_times(count, noun)} {'was' if count == 1 else 'were'}"
+    return f"{counted(count, noun)} {'was' if count == 1 else 'were'}"
 
 
 def is_reached(value: float | None, target: float | None, direction: Direction) -> bool:

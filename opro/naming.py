@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 
 from opro.errors import ConfigError
+from opro.texts import counted
 
 SHORTEST = 4
 """Characters of an id that are shown at least."""
@@ -46,7 +47,7 @@ def called(name: str, parents: Mapping[str, str | None], store: str) -> str:
 
 def _newest(name: str, back: int, own: Sequence[str]) -> str:
     if back >= len(own):
-        raise ConfigError(f"there is no {name}: the store holds {len(own)} run{'' if len(own) == 1 else 's'}")
+        raise ConfigError(f"there is no {name}: the store holds {counted(len(own), 'run')}")
     return own[-1 - back]
 
 

@@ -125,7 +125,7 @@ class Store:
         with store_errors(f"cannot open the store {self.name}"):
             self._make_folder()
             self.engine = sa.create_engine(self.url, **_engine_options(self.url))
-            weakref.finalize(self.engine, self.engine.pool.dispose)
+            weakref.finalize(self.engine, self.engine.pool.dispose)  # a journal may outlive the store that made it
             if self.url.get_backend_name() == "sqlite":
                 _set_up_sqlite(self.engine)
             with self.engine.begin() as connection:

@@ -94,8 +94,8 @@ def _count_trials(found: defaultdict[str, Tally], rows: Iterable[Any]) -> None:
             tally.unique += 1
             if not dropped:
                 tally.all.add(value, text)
-            if step == 0 and not dropped:
-                tally.start.add(value, text)
+                if step == 0:
+                    tally.start.add(value, text)
         known.add(text)
 
 
